@@ -1,0 +1,152 @@
+"""What a build or a deploy tells while it works: frozen values, given to one `Reporter`.
+
+The core reports and never prints. The command line draws these events as lanes, as plain lines or
+as JSON lines; a program passes a callable of its own. A reporter must not block and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Protocol
+
+
+class Step(StrEnum):
+    """A step that is timed and shown by this name."""
+
+    # build
+    RUNTIME = "runtime files"
+    IMAGE = "image"
+    TESTS = "tests"
+    ASSETS_BUILD = "compile assets"
+    SCAN = "scan"
+    # deploy
+    PREPARE = "prepare"
+    UPLOAD = "assets"
+    PUSH = "push"
+    LOCK = "lock"
+    STACK = "stack"
+    PUBLISH = "versions"
+    WARM = "warm"
+    COMMANDS = "commands"
+    HEALTH = "health"
+    ACTIVATE = "activate"
+    WORKERS = "workers"
+    RECORD = "record"
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    step: Step
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """`summary` says in a few words what was done: `"312 sent, 4 unchanged"`."""
+
+    step: Step
+    seconds: float
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class StepFailed:
+    """The step raised, or was cancelled because another failed (`cancelled`)."""
+
+    step: Step
+    seconds: float
+    cancelled: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step is: `done` of `total`, counted in `unit` (`bytes`, `files`, ...)."""
+
+    step: Step
+    done: int
+    total: int
+    unit: str
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Text that something else printed (a build step, a deploy command), as it came."""
+
+    step: Step
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ResourceChanged:
+    """A resource of the stack reached a status; `reason` is CloudFormation's own."""
+
+    resource: str
+    kind: str
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class VersionPublished:
+    function: str
+    version: str
+
+
+@dataclass(frozen=True)
+class ContainerWarmed:
+    """A container of the new version answered; `boot_ms` is what its start cost it."""
+
+    function: str
+    instance: str
+    cold: bool
+    boot_ms: float
+
+
+@dataclass(frozen=True)
+class AliasMoved:
+    """A `live` alias moved; `from_version` is empty where none was live before."""
+
+    function: str
+    from_version: str
+    to_version: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something a user should know that does not stop the work."""
+
+    message: str
+    hint: str | None = None
+
+
+Event = (
+    StepStarted
+    | StepFinished
+    | StepFailed
+    | Progress
+    | Output
+    | ResourceChanged
+    | VersionPublished
+    | ContainerWarmed
+    | AliasMoved
+    | Warned
+)
+
+
+class Reporter(Protocol):
+    """Takes each event as it happens, in order, on the event loop's thread."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+def silent(event: Event, /) -> None:
+    """The reporter of programs that want none."""
+
+
+def as_json(event: Event) -> Mapping[str, object]:
+    """The event as a JSON-ready mapping: its fields, and its class name as `event`."""
+    plain = {field.name: getattr(event, field.name) for field in fields(event)}
+    return {"event": type(event).__name__, **plain}
