@@ -81,7 +81,7 @@ async def settle(
     async def attempt(item: T) -> Settled[T, R]:
         try:
             return Settled(item, value=await function(item))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - settling means to hand every error back
             return Settled(item, error=error)
 
     return await bounded_map(attempt, items, limit=limit)

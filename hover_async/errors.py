@@ -33,7 +33,7 @@
     ├── LockHeld                        exit 3: another deploy of this stage is running
     ├── ActivationRestored              exit 4: the flip failed and every alias was put back
     ├── ActivationMixed                 exit 5: the flip failed and could not be undone everywhere
-    ├── WorkersNotStarted               live, but workers and scheduler of new functions are still off
+    ├── WorkersNotStarted               live, but the workers of new functions are still off
     ├── LocalError                      the local AWS cannot be started or used
     └── Interrupted                     exit 130: stopped by a signal; nothing live has changed
 

@@ -115,6 +115,13 @@ class AliasMoved:
 
 
 @dataclass(frozen=True)
+class LiveNow:
+    """After a failure: the version each function's `live` alias points to, as AWS says now."""
+
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something a user should know that does not stop the work."""
 
@@ -132,6 +139,7 @@ Event = (
     | VersionPublished
     | ContainerWarmed
     | AliasMoved
+    | LiveNow
     | Warned
 )
 

@@ -109,7 +109,11 @@ class RegistryLogin:
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """One Dockerfile target to build. `context` is the project's directory."""
+    """One Dockerfile target to build. `context` is the project's directory.
+
+    `never_sent` are patterns in the syntax of `.dockerignore` that no ignore file takes back;
+    `grafts` puts directories into the context under a name of their own, unfiltered.
+    """
 
     context: Path
     dockerfile: str
@@ -118,6 +122,8 @@ class BuildRequest:
     build_args: Mapping[str, str]
     architecture: Architecture
     labels: Mapping[str, str] = field(default_factory=dict)
+    never_sent: Sequence[str] = ()
+    grafts: Mapping[str, Path] = field(default_factory=dict)
 
 
 class ImageBuilder(Protocol):

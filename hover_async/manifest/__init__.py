@@ -1,0 +1,11 @@
+"""What the user wrote: `.hover/STAGE.yml` as a validated, typed value.
+
+`load_manifest` reads it and tells every problem with its line and column; `new_manifest` writes a
+first one.
+"""
+
+from hover_async.manifest.loader import load_manifest
+from hover_async.manifest.model import DeployCommand, Manifest, QueueSpec
+from hover_async.manifest.stub import new_manifest
+
+__all__ = ["DeployCommand", "Manifest", "QueueSpec", "load_manifest", "new_manifest"]

@@ -1,0 +1,149 @@
+"""The library's entry points: `build` and `deploy`, awaited from any asyncio program.
+
+They gather what the core needs (project, manifest, AWS, Docker) and hand it to `build/process.py`
+and `deploy/process.py`. Heavy modules are imported where they are first needed, so that importing
+`hover_async` and `hover-async --help` stay quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hover_async.errors import LocalError, StageMismatch, UsageError
+from hover_async.events import Reporter, silent
+
+if TYPE_CHECKING:
+    from hover_async.build_record import BuildRecord
+    from hover_async.deploy.deployment import Deployment
+    from hover_async.manifest import Manifest
+    from hover_async.ports import Cloud
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where AWS is: the real one, or whatever answers at `endpoint_url`.
+
+    `edge_url` makes a visitor's URL of a distribution's `{domain}` (or its first `{label}`).
+    """
+
+    endpoint_url: str | None = None
+    edge_url: str = "https://{domain}"
+
+
+AWS = Target()
+
+
+def local_target() -> Target:
+    """The running local AWS. Raises `LocalError` when none runs."""
+    from hover_async.local import endpoint
+
+    running = endpoint()
+    if running is None:
+        raise LocalError("the local AWS is not running", hint="run 'hover-async local up' first")
+    return Target(running.endpoint_url, running.edge_url)
+
+
+async def build(
+    stage: str,
+    *,
+    project: str | Path = ".",
+    skip_tests: bool = False,
+    build_args: Mapping[str, str] | None = None,
+    report: Reporter = silent,
+) -> BuildRecord:
+    """Build `stage` of the Laravel project: image, compiled assets and runtime files.
+
+    Everything lands in `.hover/out`, replacing an earlier build only once the new one is whole.
+    Raises `UsageError` for a wrong manifest or project, `DockerError` when the build or the
+    application's tests fail.
+    """
+    from hover_async.build.process import build_stage
+    from hover_async.docker.engine import open_engine
+    from hover_async.manifest import load_manifest
+
+    root = Path(project).absolute()
+    manifest = load_manifest(_manifest_path(root, stage))
+    async with open_engine() as engine:
+        return await build_stage(
+            root,
+            stage,
+            manifest,
+            engine,
+            report,
+            skip_tests=skip_tests,
+            build_args=build_args or {},
+        )
+
+
+async def deploy(
+    stage: str | None = None,
+    *,
+    project: str | Path = ".",
+    profile: str | None = None,
+    target: Target = AWS,
+    report: Reporter = silent,
+) -> Deployment:
+    """Take the project's build live, or change nothing live.
+
+    `stage` may be left out; given, it must be the build's. `profile` wins over the manifest's.
+    Raises `HoverError`; its `exit_code` tells what is live (see `deploy_build`). Cancelling the
+    awaiting task before activation moves no alias; during it, the flip is finished or undone
+    before the cancellation goes on.
+    """
+    from hover_async.assets import plan_assets
+    from hover_async.build_record import ASSETS, MANIFEST, read_record
+    from hover_async.deploy.deployment import Order
+    from hover_async.deploy.lock import Holder
+    from hover_async.deploy.process import deploy_build
+    from hover_async.docker.engine import open_engine
+    from hover_async.manifest import load_manifest
+
+    root = Path(project).absolute()
+    record = read_record(root)
+    if stage is not None and stage != record.stage:
+        raise StageMismatch(
+            f"the build {record.build_id} is of stage '{record.stage}', not '{stage}'",
+            hint=f"run 'hover-async build {stage}' first, or deploy '{record.stage}'",
+        )
+    manifest = load_manifest(root / MANIFEST)
+    assets = plan_assets(root / ASSETS, manifest.assets.cache_control_for)
+    order = Order(record, manifest, assets, Holder.me(record.build_id), target.edge_url)
+    async with (
+        open_engine() as engine,
+        open_stage(manifest, profile=profile, target=target) as cloud,
+    ):
+        return await deploy_build(order, cloud, engine, report)
+
+
+@asynccontextmanager
+async def open_stage(
+    manifest: Manifest, *, profile: str | None = None, target: Target = AWS
+) -> AsyncIterator[Cloud]:
+    """The stage's AWS account and region, credentials checked."""
+    from hover_async.aws.session import open_cloud
+
+    async with open_cloud(
+        region=manifest.region,
+        profile=profile or (None if target.endpoint_url else manifest.aws_profile),
+        endpoint_url=target.endpoint_url,
+        bucket=manifest.bucket,
+        repository=manifest.repository,
+        architecture=manifest.architecture,
+        tags=manifest.tags,
+        max_connections=max(MIN_CONNECTIONS, manifest.http.warm + 8),
+    ) as cloud:
+        yield cloud
+
+
+MIN_CONNECTIONS = 80
+"""botocore's pool of 10 would hold back 64 uploads at once, or the pings that warm containers."""
+
+
+def _manifest_path(root: Path, stage: str) -> Path:
+    if not stage or "/" in stage or stage.startswith("."):
+        raise UsageError(f"'{stage}' is no stage name", hint="a stage is a file .hover/STAGE.yml")
+    return root / ".hover" / f"{stage}.yml"

@@ -1,0 +1,149 @@
+"""The files of a build as S3 objects: pure planning, no file is opened here.
+
+What is refused and why: a link that leads out of the directory, a device or a FIFO would send what
+was never built; a name that is not UTF-8 or makes a key above 1,024 bytes has no S3 key.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hover_async.errors import ProjectError
+from hover_async.ports import ObjectHeaders
+from hover_async.values import BuildId
+
+PART_BYTES = 8 * 1024 * 1024
+"""Files above this go in parts of this size. S3 takes parts of 5 MiB to 5 GiB."""
+MAX_PARTS = 10_000
+MAX_KEY_BYTES = 1_024
+
+_WEB_TYPES = {
+    ".avif": "image/avif",
+    ".cjs": "text/javascript",
+    ".eot": "application/vnd.ms-fontobject",
+    ".gz": "application/gzip",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".md": "text/markdown",
+    ".mjs": "text/javascript",
+    ".mp4": "video/mp4",
+    ".otf": "font/otf",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+    ".wasm": "application/wasm",
+    ".webm": "video/webm",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xml": "application/xml",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+"""What browsers need and Python's own table lacks or has otherwise (IANA media types)."""
+
+_TEXT_TYPES = {
+    "application/json",
+    "application/manifest+json",
+    "application/xml",
+    "application/yaml",
+    "image/svg+xml",
+}
+_PYTHONS_TABLE = mimetypes.MimeTypes(filenames=())
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file to be served: where it lies, its path below the build's directory, its headers."""
+
+    file: Path
+    path: str
+    size_bytes: int
+    modified_ns: int
+    headers: ObjectHeaders
+
+    def key(self, build_id: BuildId) -> str:
+        return f"{build_id}/{self.path}"
+
+
+def plan_assets(root: Path, cache_control_for: Callable[[str], str]) -> tuple[Asset, ...]:
+    """Every file below `root`, ordered by path.
+
+    Raises `ProjectError` for whatever must not or cannot be an object.
+    """
+    inside = root.resolve()
+    return tuple(
+        _asset(file, root, inside, cache_control_for) for file in sorted(_files(root, inside))
+    )
+
+
+def content_type(path: str) -> str:
+    """The media type by the name's ending, with a charset where the type is text."""
+    suffix = Path(path).suffix.lower()
+    kind = _WEB_TYPES.get(suffix) or _PYTHONS_TABLE.types_map[True].get(suffix)
+    if kind is None:
+        return "application/octet-stream"
+    is_text = kind.startswith("text/") or kind in _TEXT_TYPES
+    return f"{kind}; charset=utf-8" if is_text else kind
+
+
+def part_sizes(size_bytes: int, part_bytes: int = PART_BYTES) -> Sequence[int]:
+    """The sizes of the parts a file is sent in, in order: all equal but the last."""
+    part_bytes = max(part_bytes, -(-size_bytes // MAX_PARTS))
+    full, rest = divmod(size_bytes, part_bytes)
+    return [part_bytes] * full + ([rest] if rest else [])
+
+
+def _files(directory: Path, inside: Path) -> Iterator[Path]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_symlink():
+                if path.resolve().is_dir():
+                    raise _refused(path, "a link to a directory")
+                yield path
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _files(path, inside)
+            else:
+                yield path
+
+
+def _asset(file: Path, root: Path, inside: Path, cache_control_for: Callable[[str], str]) -> Asset:
+    if file.is_symlink() and not file.resolve().is_relative_to(inside):
+        raise _refused(file, f"a link that leads out of {root.name}/")
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise _refused(file, error.strerror or "unreadable") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise _refused(file, "neither a file nor a directory")
+    path = _key_path(file, root)
+    headers = ObjectHeaders(content_type(path), cache_control_for(path))
+    return Asset(file, path, status.st_size, status.st_mtime_ns, headers)
+
+
+def _key_path(file: Path, root: Path) -> str:
+    path = file.relative_to(root).as_posix()
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError as error:
+        raise _refused(file, "a name that is not UTF-8") from error
+    longest = MAX_KEY_BYTES - len("b00000000T000000Z-00000000/")
+    if len(encoded) > longest:
+        raise _refused(file, f"a path of {len(encoded)} bytes; S3 takes {longest}")
+    return path
+
+
+def _refused(file: Path, found: str) -> ProjectError:
+    shown = str(file).encode(errors="backslashreplace").decode()
+    return ProjectError(
+        f"asset '{shown}' cannot be served: {found}",
+        hint="only plain files below public/ become assets; remove it or leave it out of the image",
+    )

@@ -1,0 +1,57 @@
+"""What must be true of a project before it is built."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from anyio import run_process
+
+from hover_async.build_record import HOVER
+from hover_async.errors import ProjectError
+
+_IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_GIT_REVISION = re.compile(rb"[0-9a-f]{40,64}")
+
+
+def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
+    """Refuse what cannot or must not be built; the text of the Dockerfile. Raises `ProjectError`."""
+    hint = f"run 'hover-async stage new {project} {stage}', which writes what is missing"
+    if not (project / HOVER).is_dir():
+        raise ProjectError(f"'{project}' has no .hover directory", hint=hint)
+    if not _IMAGE_NAME.fullmatch(stage):
+        raise ProjectError(
+            f"stage '{stage}' cannot name an image",
+            hint="use lower-case letters and digits, separated by '-', '_' or '.'",
+        )
+    plain = project / HOVER / f"{stage}-secrets.plain.env"
+    if plain.exists():
+        raise ProjectError(
+            f"'{plain}' holds secrets in plain text",
+            hint=f"encrypt it with 'hover-async secret encrypt {stage}', or remove it",
+        )
+    path = project / HOVER / dockerfile
+    if not path.resolve().is_relative_to(project.resolve()):
+        raise ProjectError(
+            f"the Dockerfile '{dockerfile}' is outside of the project",
+            hint="name a file in .hover as 'dockerfile' in the manifest",
+        )
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise ProjectError(f"there is no Dockerfile at '{path}'", hint=hint) from None
+    except OSError as failure:
+        raise ProjectError(
+            f"the Dockerfile '{path}' cannot be read: {failure.strerror}",
+            hint="make it a readable file",
+        ) from failure
+
+
+async def git_revision(project: Path) -> str | None:
+    """The commit the project is at; None outside of git, or where git is not installed."""
+    try:
+        answer = await run_process(["git", "-C", str(project), "rev-parse", "HEAD"], check=False)
+    except OSError:
+        return None
+    found = answer.stdout.strip()
+    return found.decode() if _GIT_REVISION.fullmatch(found) else None

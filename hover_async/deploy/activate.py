@@ -1,0 +1,139 @@
+"""The flip: every `live` alias to its new version, or none.
+
+Lambda has no transaction over functions, so "atomic" is made of three things. Each move is a
+compare and set on the alias' revision; a refusal puts back every alias that moved; and the whole is
+shielded from cancellation, so that a signal in the middle cannot leave it half done. Consumers move
+before producers (queues, cli, http): no new code sends a job that only old code would receive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from anyio import current_time, move_on_after
+
+from hover_async.concurrency import bounded_map, settle
+from hover_async.errors import ActivationMixed, ActivationRestored, NotFound, StepTimedOut
+from hover_async.events import AliasMoved, Reporter
+from hover_async.ports import Alias, Functions
+from hover_async.values import LIVE, FunctionName, FunctionSpec, Role, Version
+
+ORDER = (Role.QUEUE, Role.CLI, Role.HTTP)
+AT_ONCE = 64
+"""Moves in hand at a time; Lambda's 15 requests a second are kept by the adapter's pacer."""
+MOVE_DEADLINE_S = 60
+
+
+@dataclass(frozen=True)
+class Move:
+    """One alias: where it points before, and where it must point after."""
+
+    before: Alias
+    role: Role
+    to: Version
+
+    @property
+    def is_due(self) -> bool:
+        return self.before.version != self.to or self.before.has_routing
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Every alias points to its new version. `skew_s`: from the first answer to the last."""
+
+    moves: Sequence[Move]
+    skew_s: float
+
+    def __str__(self) -> str:
+        moved = sum(move.is_due for move in self.moves)
+        return f"{moved} moved within {self.skew_s * 1000:.0f} ms" if moved else "live already"
+
+
+async def plan_moves(
+    functions: Sequence[FunctionSpec], versions: Mapping[FunctionName, Version], lambdas: Functions
+) -> Sequence[Move]:
+    """Read every `live` alias, now, as the flip will compare and set it.
+
+    Raises `ActivationRestored` (nothing has moved) when a function has none.
+    """
+
+    async def plan(function: FunctionSpec) -> Move:
+        alias = await lambdas.alias(function.name, LIVE)
+        if alias is None:
+            raise ActivationRestored(
+                f"function '{function.name}' has no alias '{LIVE}'",
+                hint="the stack makes it; somebody deleted it. Delete the stack or add it by hand",
+            )
+        return Move(alias, function.role, versions[function.name])
+
+    return await bounded_map(plan, functions, limit=AT_ONCE)
+
+
+async def activate(moves: Sequence[Move], lambdas: Functions, report: Reporter) -> Activation:
+    """Move every alias that is due; all of them, or each is put back.
+
+    To be called shielded from cancellation: every call in it has a deadline of its own. Raises
+    `ActivationRestored` when everything is as before, `ActivationMixed` when that could not be
+    reached, naming where each alias points.
+    """
+    times: list[float] = []
+
+    async def flip(move: Move) -> None:
+        await _move(move.before, move.to, lambdas, report)
+        times.append(current_time())
+
+    for role in ORDER:
+        due = [move for move in moves if move.role is role and move.is_due]
+        settled = await settle(flip, due, limit=AT_ONCE)
+        refused = next((outcome for outcome in settled if outcome.error), None)
+        if refused:
+            why = (
+                f"'{LIVE}' of '{refused.item.before.function}' could not be moved: {refused.error}"
+            )
+            raise await _put_back(moves, why, lambdas, report) from refused.error
+    return Activation(tuple(moves), max(times) - min(times) if times else 0.0)
+
+
+async def _move(alias: Alias, to: Version, lambdas: Functions, report: Reporter) -> None:
+    with move_on_after(MOVE_DEADLINE_S):
+        moved = await lambdas.move_alias(alias, LIVE, to=to)
+        report(AliasMoved(alias.function, alias.version, moved.version))
+        return
+    raise StepTimedOut(f"no answer after {MOVE_DEADLINE_S} s")
+
+
+async def _put_back(
+    moves: Sequence[Move], why: str, lambdas: Functions, report: Reporter
+) -> ActivationRestored | ActivationMixed:
+    """Undo by what AWS says now: an answer that was lost may hide a move that happened."""
+
+    async def put_back(move: Move) -> Version:
+        now = await _read(move.before.function, lambdas)
+        if now.version == move.to and move.is_due:
+            await _move(now, move.before.version, lambdas, report)
+            now = await _read(move.before.function, lambdas)
+        return now.version
+
+    live: dict[str, str | None] = {}
+    for outcome in await settle(put_back, moves, limit=AT_ONCE):
+        live[outcome.item.before.function] = outcome.value
+    if all(live[move.before.function] == move.before.version for move in moves):
+        return ActivationRestored(
+            f"{why}; every alias is where it was",
+            hint="nothing live has changed; deploy again",
+        )
+    return ActivationMixed(
+        f"{why}; and not every alias could be put back",
+        live=live,
+        hint="deploy again as soon as the reason is gone: it moves every alias",
+    )
+
+
+async def _read(function: FunctionName, lambdas: Functions) -> Alias:
+    with move_on_after(MOVE_DEADLINE_S):
+        alias = await lambdas.alias(function, LIVE)
+        if alias is None:
+            raise NotFound(f"function '{function}' has no alias '{LIVE}'")
+        return alias
+    raise StepTimedOut(f"no answer after {MOVE_DEADLINE_S} s")

@@ -1,0 +1,113 @@
+"""What goes into a deploy and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from hover_async.assets import Asset
+from hover_async.build_record import BuildRecord
+from hover_async.deploy.activate import Activation
+from hover_async.deploy.commands import CommandResults
+from hover_async.deploy.health import Health
+from hover_async.deploy.lock import Holder
+from hover_async.deploy.provision import Stack
+from hover_async.deploy.publish import Versions
+from hover_async.deploy.push import DeployableImage
+from hover_async.deploy.upload import UploadedAssets
+from hover_async.deploy.warm import Warmth
+from hover_async.events import Step
+from hover_async.manifest import Manifest
+from hover_async.steps import Timed
+from hover_async.values import BuildId, FunctionName, Role
+
+DEPENDS: Mapping[Step, Sequence[Step]] = {
+    Step.UPLOAD: [Step.PREPARE],
+    Step.PUSH: [Step.PREPARE],
+    Step.LOCK: [Step.PUSH],
+    Step.STACK: [Step.LOCK],
+    Step.PUBLISH: [Step.STACK],
+    Step.WARM: [Step.PUBLISH, Step.UPLOAD],
+    Step.COMMANDS: [Step.PUBLISH, Step.UPLOAD],
+    Step.HEALTH: [Step.WARM, Step.COMMANDS],
+    Step.ACTIVATE: [Step.HEALTH, Step.WARM, Step.COMMANDS],
+    Step.RECORD: [Step.ACTIVATE],
+    Step.WORKERS: [Step.RECORD],
+}
+"""Which steps each one waits for: the picture of `process.py` as data, for the critical path."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to deploy. `edge_url` makes the URL for visitors of the distribution's `{domain}`."""
+
+    build: BuildRecord
+    manifest: Manifest
+    assets: Sequence[Asset]
+    holder: Holder
+    edge_url: str = "https://{domain}"
+
+    @property
+    def functions(self) -> Sequence[FunctionName]:
+        return [function.name for function in self.manifest.functions]
+
+    def function(self, role: Role) -> FunctionName:
+        """The one http or cli function of the stage."""
+        return next(spec.name for spec in self.manifest.functions if spec.role is role)
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Everything that the new build needs to run, standing beside what is live."""
+
+    uploaded: UploadedAssets
+    image: DeployableImage
+    stack: Stack
+    versions: Versions
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The new build has booted, its commands have run and it is healthy. `health`: if asked for."""
+
+    warmth: Warmth
+    commands: CommandResults
+    health: Health | None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A build that is live: every function's `live` alias points to its version of this build."""
+
+    stage: str
+    build_id: BuildId
+    url: str
+    distribution_domain: str
+    api_url: str
+    artifacts: Artifacts
+    rehearsal: Rehearsal
+    activation: Activation
+    steps: Sequence[Timed]
+    seconds: float
+
+    def as_json(self) -> Mapping[str, object]:
+        """What machines want of it, in one flat mapping."""
+        warmth = self.rehearsal.warmth
+        return {
+            "stage": self.stage,
+            "build_id": self.build_id,
+            "url": self.url,
+            "distribution_domain": self.distribution_domain,
+            "api_url": self.api_url,
+            "image": self.artifacts.image.uri,
+            "versions": dict(self.artifacts.versions.by_function),
+            "replaced": {
+                move.before.function: move.before.version for move in self.activation.moves
+            },
+            "assets": asdict(self.artifacts.uploaded),
+            "warm": {"asked": warmth.asked, "warm": warmth.warm, "errors": list(warmth.errors)},
+            "commands": [asdict(result) for result in self.rehearsal.commands.results],
+            "skew_s": self.activation.skew_s,
+            "seconds": self.seconds,
+            "steps": [asdict(timed) for timed in self.steps],
+        }

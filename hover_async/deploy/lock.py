@@ -1,0 +1,210 @@
+"""One deploy of a stage at a time: a lease in the stage's bucket, kept by compare and set.
+
+The lock is the object `hover/lock.json`, created only if absent, renewed only over our own etag.
+Clocks differ, so an expired time in it is no proof of death: another run takes the lock over only
+after watching it unchanged for a whole lease on its own monotonic clock. The fence behind the lock,
+against a run that slept through its lease, is the aliases' revision that the flip compares.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from anyio import CancelScope, current_time, move_on_after, sleep
+from anyio.abc import TaskGroup
+
+from hover_async.concurrency import task_group
+from hover_async.errors import AwsError, Conflict, LockHeld
+from hover_async.events import Reporter, Warned
+from hover_async.ports import Document, Documents
+
+LOCK_KEY = "hover/lock.json"
+LEASE_S = 60.0
+RENEWALS_PER_LEASE = 4
+RELEASE_DEADLINE_S = 10
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock, as the others will read it. `run` is unique to one run of a deploy."""
+
+    run: str
+    build_id: str
+    user: str
+    host: str
+    since: str = ""
+    expires: str = ""
+
+    @classmethod
+    def me(cls, build_id: str) -> Self:
+        """This user on this machine, for one run from now on."""
+        return cls(secrets.token_hex(8), build_id, getpass.getuser(), socket.gethostname())
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} deploying {self.build_id} (lease until {self.expires})"
+
+
+class StageLock:
+    """Not yet held when made: `acquire` takes it, leaving `stage_lock` gives it back."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        holder: Holder,
+        keeper: TaskGroup,
+        report: Reporter,
+        lease_s: float,
+    ) -> None:
+        self._documents = documents
+        self._holder = holder
+        self._keeper = keeper
+        self._report = report
+        self._lease_s = lease_s
+        self._etag: str | None = None
+
+    async def acquire(self) -> None:
+        """Take the lock and keep renewing it. Raises `LockHeld`, naming the holder.
+
+        A lock whose lease has run out by the clock is watched for one whole lease before.
+        """
+        try:
+            self._etag = await self._documents.create(LOCK_KEY, self._body())
+        except Conflict:
+            self._etag = await self._take_over()
+        self._keeper.start_soon(self._keep_renewing)
+
+    async def release(self) -> None:
+        """Give the lock back, if it is held and still ours."""
+        if self._etag is not None:
+            etag, self._etag = self._etag, None
+            try:
+                await self._documents.delete(LOCK_KEY, etag)
+            except AwsError as error:
+                self._report(
+                    Warned(f"the lock could not be given back and expires by itself: {error}")
+                )
+
+    async def _take_over(self) -> str:
+        found = await self._documents.read(LOCK_KEY)
+        if found is None:
+            return await self._create_again()
+        if self._is_ours(found):  # our own write, whose answer was lost
+            return found.etag
+        holder = read_holder(found)
+        if _is_running(holder):
+            raise held_by(holder)
+        self._report(
+            Warned(f"the lock of {holder} has expired; watching it for {self._lease_s:.0f} s")
+        )
+        await sleep(self._lease_s)
+        try:
+            return await self._documents.replace(LOCK_KEY, self._body(), found.etag)
+        except Conflict as error:
+            raise held_by(holder) from error
+
+    async def _create_again(self) -> str:
+        try:
+            return await self._documents.create(LOCK_KEY, self._body())
+        except Conflict as error:
+            found = await self._documents.read(LOCK_KEY)
+            raise held_by(read_holder(found) if found else None) from error
+
+    async def confirm(self) -> None:
+        """Renew the lease now: a proof that the lock is still ours. Raises `LockHeld` if not."""
+        if self._etag is None:
+            raise lost()
+        try:
+            self._etag = await self._documents.replace(LOCK_KEY, self._body(), self._etag)
+        except Conflict as error:
+            if not await self._recovered():
+                raise lost() from error
+
+    async def _keep_renewing(self) -> None:
+        """Renew until the lease is lost; then end the deploy, before anything else can go live."""
+        renewed_at = current_time()
+        while self._etag is not None:
+            await sleep(self._lease_s / RENEWALS_PER_LEASE)
+            try:
+                await self.confirm()
+                renewed_at = current_time()
+            except AwsError as error:
+                if current_time() - renewed_at > self._lease_s:
+                    raise lost() from error
+
+    async def _recovered(self) -> bool:
+        """Whether what changed the lock was our own renewal, whose answer was lost."""
+        found = await self._documents.read(LOCK_KEY)
+        if found is None or not self._is_ours(found):
+            self._etag = None
+            return False
+        self._etag = found.etag
+        return True
+
+    def _is_ours(self, document: Document) -> bool:
+        holder = read_holder(document)
+        return holder is not None and holder.run == self._holder.run
+
+    def _body(self) -> bytes:
+        now = datetime.now(UTC)
+        expires = now + timedelta(seconds=self._lease_s)
+        self._holder = replace(
+            self._holder,
+            since=self._holder.since or now.isoformat(timespec="seconds"),
+            expires=expires.isoformat(timespec="seconds"),
+        )
+        return json.dumps(asdict(self._holder)).encode()
+
+
+@asynccontextmanager
+async def stage_lock(
+    documents: Documents, holder: Holder, report: Reporter, *, lease_s: float = LEASE_S
+) -> AsyncIterator[StageLock]:
+    """A lock that may be acquired inside, is renewed meanwhile, and is given back at the end."""
+    async with task_group() as keeper:
+        lock = StageLock(documents, holder, keeper, report, lease_s)
+        try:
+            yield lock
+        finally:
+            keeper.cancel_scope.cancel()
+            with CancelScope(shield=True), move_on_after(RELEASE_DEADLINE_S):
+                await lock.release()
+
+
+def read_holder(document: Document) -> Holder | None:
+    """Who wrote the lock; None when it is not readable as one of ours."""
+    try:
+        return Holder(**json.loads(document.body))
+    except (ValueError, TypeError):
+        return None
+
+
+def held_by(holder: Holder | None) -> LockHeld:
+    who = str(holder) if holder else f"something that is not this program (see {LOCK_KEY})"
+    return LockHeld(
+        f"another deploy of this stage is running: {who}",
+        hint="wait until it ends; a lock whose run died is taken over a minute later",
+    )
+
+
+def lost() -> LockHeld:
+    return LockHeld(
+        "the lock of this stage was lost during the deploy: it could not be renewed",
+        hint="no live alias was touched unless shown above; see what else deploys this stage",
+    )
+
+
+def _is_running(holder: Holder | None) -> bool:
+    if holder is None:
+        return False
+    try:
+        return datetime.fromisoformat(holder.expires) > datetime.now(UTC)
+    except ValueError:
+        return False

@@ -1,0 +1,268 @@
+"""The deploy, whole.
+
+    prepare ── bucket ∥ repository ∥ what is live
+      ├─ upload assets ──────────────────────────────────────────────┐
+      └─ push image ── lock ── update stack ── publish each version ─┤ artifacts
+                                        ┌──────────── (join) ────────┘
+                                        ├─ warm http containers ─────┐
+                                        └─ run deploy commands ──────┤ rehearsal
+                                        ┌──────────── (join) ────────┘
+                                      health request
+                                        │
+                                      activate: every `live` alias, or none  (shielded)
+                                        │
+                                      record the release ── start new workers
+
+Nothing before `activate` is visible to a visitor, but for a function that was never live:
+CloudFormation makes its alias at `$LATEST`. So a stage's first stack waits for the assets, and
+whatever gives such a function work is disabled in the stack until it has been activated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from anyio import CancelScope, Event, get_cancelled_exc_class, move_on_after
+
+from hover_async.concurrency import task_group
+from hover_async.deploy.activate import Activation, activate, plan_moves
+from hover_async.deploy.commands import CommandResults, run_commands
+from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
+from hover_async.deploy.health import check_health
+from hover_async.deploy.lock import StageLock, stage_lock
+from hover_async.deploy.prepare import Ground, live_versions, prepare
+from hover_async.deploy.provision import Stack, provision_stack
+from hover_async.deploy.publish import Versions, publish_versions
+from hover_async.deploy.push import DeployableImage, push_image
+from hover_async.deploy.releases import Release, activation_record, live_build, record_release
+from hover_async.deploy.upload import UploadedAssets, upload_assets
+from hover_async.deploy.warm import Warmth, warm_http
+from hover_async.errors import AwsError, DeployError, StackFailed, WorkersNotStarted
+from hover_async.events import LiveNow, Reporter, Step
+from hover_async.ports import Cloud, ImagePusher
+from hover_async.steps import Timeline, step
+from hover_async.template import render
+from hover_async.values import FunctionName, Role
+
+
+async def deploy_build(
+    order: Order, cloud: Cloud, images: ImagePusher, report: Reporter
+) -> Deployment:
+    """Take a build live, or change nothing live.
+
+    Returns once every function's `live` alias points to its new version. Raises `HoverError`: with
+    exit codes 1 to 3 no alias has moved, with 4 all were put back, with 5 they are mixed;
+    `WorkersNotStarted` comes after a good flip. Cancelling before activation moves no alias;
+    during it, the flip is finished or undone first.
+    """
+    report = timeline = Timeline(report)
+    try:
+        async with stage_lock(cloud.documents, order.holder, report) as lock:
+            with step(report, Step.PREPARE) as done:
+                ground = done(await prepare(order.functions, cloud))
+            artifacts = await make_artifacts(order, ground, lock, cloud, images, report)
+            rehearsal = await rehearse(order, artifacts, cloud, report)
+            await lock.confirm()
+            with CancelScope(shield=True):
+                activation = await go_live(order, artifacts, cloud, timeline)
+            await start_workers(order, ground, artifacts, cloud, report)
+    except BaseException:
+        await tell_what_is_live(order, cloud, report)
+        raise
+    domain = artifacts.stack.outputs["DistributionDomain"]
+    return Deployment(
+        stage=order.build.stage,
+        build_id=order.build.build_id,
+        url=order.edge_url.format(domain=domain, label=domain.split(".")[0]),
+        distribution_domain=domain,
+        api_url=artifacts.stack.outputs["ApiUrl"],
+        artifacts=artifacts,
+        rehearsal=rehearsal,
+        activation=activation,
+        steps=timeline.steps(DEPENDS),
+        seconds=timeline.seconds,
+    )
+
+
+async def make_artifacts(
+    order: Order,
+    ground: Ground,
+    lock: StageLock,
+    cloud: Cloud,
+    images: ImagePusher,
+    report: Reporter,
+) -> Artifacts:
+    """Upload assets, and meanwhile: push the image, update the stack, publish the versions."""
+    build_id = order.build.build_id
+    assets_stand = Event()
+
+    async def upload() -> UploadedAssets:
+        with step(report, Step.UPLOAD) as done:
+            previous = await live_build(cloud.documents)
+            uploaded = done(
+                await upload_assets(
+                    order.assets, build_id, cloud.assets, cloud.documents, report, previous=previous
+                )
+            )
+        assets_stand.set()
+        return uploaded
+
+    async def stand_up() -> tuple[DeployableImage, Stack, Versions]:
+        with step(report, Step.PUSH) as done:
+            image = done(await push_image(order.build, images, cloud.registry, report))
+        with step(report, Step.LOCK):
+            await lock.acquire()
+        if order.function(Role.HTTP) not in ground.live:
+            await assets_stand.wait()
+        with step(report, Step.STACK) as done:
+            stack = done(
+                await provision(
+                    order, image.uri, cloud, report, started=ground.live, purpose="deploy"
+                )
+            )
+        with step(report, Step.PUBLISH) as done:
+            versions = done(
+                await publish_versions(
+                    order.functions, image.uri, build_id, cloud.functions, report
+                )
+            )
+        return image, stack, versions
+
+    async with task_group() as artifacts:
+        uploading = artifacts.start_soon(upload)
+        standing_up = artifacts.start_soon(stand_up)
+    return Artifacts(uploading.return_value, *standing_up.return_value)
+
+
+async def provision(
+    order: Order,
+    image_uri: str,
+    cloud: Cloud,
+    report: Reporter,
+    *,
+    started: Collection[FunctionName],
+    purpose: str,
+) -> Stack:
+    """The stack as manifest and image ask for, giving work only to functions in `started`."""
+    manifest = order.manifest
+    template = render(manifest, image_uri=image_uri, started=started, edge_url=order.edge_url)
+    stack = await provision_stack(
+        manifest.stack_name,
+        template.body,
+        cloud.stacks,
+        cloud.assets,
+        report,
+        role_arn=manifest.auth.stack_role,
+        tags=manifest.tags,
+        token=f"{order.holder.run}-{purpose}",
+    )
+    if set(stack.functions) != set(order.functions):
+        raise StackFailed(
+            f"stack '{stack.name}' has functions {sorted(stack.functions)}, "
+            f"the manifest {sorted(order.functions)}",
+            hint="no live alias was touched; look at the stack's resources for what is left over",
+        )
+    return stack
+
+
+async def rehearse(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> Rehearsal:
+    """Warm the new version's containers and run the deploy commands on it, then ask for health."""
+    manifest, versions = order.manifest, artifacts.versions
+    http, cli = order.function(Role.HTTP), order.function(Role.CLI)
+
+    async def warm() -> Warmth:
+        with step(report, Step.WARM) as done:
+            return done(
+                await warm_http(
+                    http,
+                    versions[http],
+                    manifest.http.warm,
+                    cloud.functions,
+                    report,
+                    reserved=manifest.http.concurrency,
+                )
+            )
+
+    async def command() -> CommandResults:
+        with step(report, Step.COMMANDS) as done:
+            return done(
+                await run_commands(
+                    manifest.deploy_commands,
+                    cli,
+                    versions[cli],
+                    cloud.functions,
+                    report,
+                    timeout_s=manifest.cli.timeout,
+                )
+            )
+
+    async with task_group() as rehearsal:
+        warming = rehearsal.start_soon(warm)
+        commanding = rehearsal.start_soon(command)
+    health = None
+    if manifest.http.health:
+        with step(report, Step.HEALTH) as done:
+            health = done(
+                await check_health(
+                    manifest.http.health,
+                    http,
+                    versions[http],
+                    cloud.functions,
+                    timeout_s=manifest.http.timeout,
+                )
+            )
+    return Rehearsal(warming.return_value, commanding.return_value, health)
+
+
+async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Timeline) -> Activation:
+    """Flip every `live` alias, or none; then keep the release on record."""
+    with step(report, Step.ACTIVATE) as done:
+        versions = artifacts.versions.by_function
+        moves = await plan_moves(order.manifest.functions, versions, cloud.functions)
+        before = {move.before.function: move.before.version for move in moves}
+        async with activation_record(
+            cloud.documents, order.build.build_id, before, versions, report
+        ):
+            activation = done(await activate(moves, cloud.functions, report))
+    with step(report, Step.RECORD):
+        seconds = {timed.step: timed.seconds for timed in report.steps(DEPENDS)}
+        release = Release(
+            order.build.build_id,
+            artifacts.image.uri,
+            versions,
+            str(order.holder),
+            order.build.git_revision,
+            seconds,
+        )
+        await record_release(cloud.documents, release, report)
+    return activation
+
+
+async def start_workers(
+    order: Order, ground: Ground, artifacts: Artifacts, cloud: Cloud, report: Reporter
+) -> None:
+    """Give work to functions that are live for the first time; nothing to do on later deploys."""
+    if set(order.functions) <= set(ground.live):
+        return
+    try:
+        with step(report, Step.WORKERS):
+            await provision(
+                order,
+                artifacts.image.uri,
+                cloud,
+                report,
+                started=order.functions,
+                purpose="workers",
+            )
+    except (AwsError, DeployError, get_cancelled_exc_class()) as error:
+        raise WorkersNotStarted(
+            f"{order.build.build_id} is live, but its workers and schedules are still off: {error or 'interrupted'}",
+            hint="deploy the same build again: it starts them",
+        ) from error
+
+
+async def tell_what_is_live(order: Order, cloud: Cloud, report: Reporter) -> None:
+    """After a failure: where every alias points, asked for anew, as far as AWS still answers."""
+    with CancelScope(shield=True), move_on_after(3), suppress(AwsError):
+        report(LiveNow(await live_versions(order.functions, cloud.functions)))

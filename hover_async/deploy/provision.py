@@ -1,0 +1,250 @@
+"""The CloudFormation stack: created or updated, and waited for to the very end.
+
+Only two statuses are success, and only of our own operation: `CREATE_COMPLETE` and
+`UPDATE_COMPLETE`, to which `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS` counts because the update is
+decided there. Everything else that ends an operation is a failure, `UPDATE_ROLLBACK_COMPLETE`
+first among them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from anyio import current_time, get_cancelled_exc_class, sleep
+
+from hover_async.errors import StackFailed, StackUnusable, StepTimedOut
+from hover_async.events import Reporter, ResourceChanged, Warned
+from hover_async.ports import (
+    AssetStore,
+    ObjectHeaders,
+    StackDescription,
+    StackEvent,
+    StackRequest,
+    Stacks,
+)
+from hover_async.values import FunctionName
+
+INLINE_TEMPLATE_BYTES = 51_200
+"""What CloudFormation takes in the request itself; a larger one comes through S3 (up to 1 MB)."""
+DEADLINE_S = 3_600
+"""A distribution takes 3 to 9 minutes; a stuck resource an hour until CloudFormation gives up."""
+FIRST_POLL_S, LONGEST_POLL_S = 0.5, 5.0
+"""DescribeStacks allows about 5 a second for the whole account; events lag by about a second."""
+
+
+class Standing(Enum):
+    """What a status means for us."""
+
+    DONE = auto()
+    WORKING = auto()
+    FAILED = auto()
+
+
+STANDING = {
+    "CREATE_COMPLETE": Standing.DONE,
+    "UPDATE_COMPLETE": Standing.DONE,
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": Standing.DONE,
+    "CREATE_IN_PROGRESS": Standing.WORKING,
+    "UPDATE_IN_PROGRESS": Standing.WORKING,
+    "ROLLBACK_IN_PROGRESS": Standing.WORKING,
+    "UPDATE_ROLLBACK_IN_PROGRESS": Standing.WORKING,
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": Standing.WORKING,
+    "DELETE_IN_PROGRESS": Standing.WORKING,
+    "REVIEW_IN_PROGRESS": Standing.WORKING,
+    "IMPORT_IN_PROGRESS": Standing.WORKING,
+    "IMPORT_ROLLBACK_IN_PROGRESS": Standing.WORKING,
+    "IMPORT_COMPLETE": Standing.DONE,
+    "CREATE_FAILED": Standing.FAILED,
+    "ROLLBACK_COMPLETE": Standing.FAILED,
+    "ROLLBACK_FAILED": Standing.FAILED,
+    "UPDATE_FAILED": Standing.FAILED,
+    "UPDATE_ROLLBACK_COMPLETE": Standing.FAILED,
+    "UPDATE_ROLLBACK_FAILED": Standing.FAILED,
+    "DELETE_COMPLETE": Standing.FAILED,
+    "DELETE_FAILED": Standing.FAILED,
+    "IMPORT_ROLLBACK_COMPLETE": Standing.FAILED,
+    "IMPORT_ROLLBACK_FAILED": Standing.FAILED,
+}
+"""Every stack status of the API; one that is not here counts as FAILED."""
+
+UPDATABLE = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+}
+EMPTY = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}
+"""Nothing of a deploy lives in these: a first creation that failed. Deleted, then created anew."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack stands as its template says; not `changed` when there was nothing to update."""
+
+    name: str
+    functions: Sequence[FunctionName]
+    outputs: Mapping[str, str]
+    changed: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} {'is up to date' if self.changed else 'has nothing to update'}"
+
+
+async def provision_stack(
+    name: str,
+    template: str,
+    stacks: Stacks,
+    store: AssetStore,
+    report: Reporter,
+    *,
+    role_arn: str | None,
+    tags: Mapping[str, str],
+    token: str,
+    deadline_s: float = DEADLINE_S,
+) -> Stack:
+    """Create or update the stack and wait for it.
+
+    `token` marks the operation: a repeated call attaches to it instead of starting another.
+    Raises `StackUnusable` when the stack cannot be updated from where it stands, `StackFailed` when
+    the operation failed or rolled back. No `live` alias is ever touched by any of this.
+    """
+    request = await _request(name, template, store, role_arn=role_arn, tags=tags, token=token)
+    standing = await stacks.describe(name)
+    if standing and standing.status in EMPTY:
+        await _delete(standing, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
+        standing = None
+    changed = True
+    if standing is None:
+        await stacks.create(request)
+    elif standing.status in UPDATABLE:
+        changed = await stacks.update(request)
+    else:
+        raise _unusable(standing)
+    if changed:
+        standing = await _wait_until_done(name, stacks, report, token=token, deadline_s=deadline_s)
+    functions = await stacks.functions(name)
+    assert standing is not None  # noqa: S101 - created or described above; mypy cannot see it
+    return Stack(name, tuple(functions), standing.outputs, changed)
+
+
+async def _request(
+    name: str,
+    template: str,
+    store: AssetStore,
+    *,
+    role_arn: str | None,
+    tags: Mapping[str, str],
+    token: str,
+) -> StackRequest:
+    body = template.encode()
+    is_url = len(body) > INLINE_TEMPLATE_BYTES
+    if is_url:
+        digest = hashlib.sha256(body)
+        key = f"hover/templates/{digest.hexdigest()}.json"
+        headers = ObjectHeaders("application/json", "private, no-store")
+        await store.put(key, body, headers, sha256=b64encode(digest.digest()).decode())
+        template = store.url(key)
+    return StackRequest(name, template, is_url, role_arn, tags, token)
+
+
+async def _wait_until_done(
+    name: str, stacks: Stacks, report: Reporter, *, token: str, deadline_s: float
+) -> StackDescription:
+    try:
+        standing, events = await _follow(name, stacks, report, token=token, deadline_s=deadline_s)
+    except get_cancelled_exc_class():
+        report(_goes_on(name))
+        raise
+    if standing and STANDING.get(standing.status) is Standing.DONE:
+        return standing
+    raise _failed(name, standing, events)
+
+
+async def _follow(
+    name: str, stacks: Stacks, report: Reporter, *, token: str, deadline_s: float
+) -> tuple[StackDescription | None, Sequence[StackEvent]]:
+    """Report every event of the operation until the stack stops working on it."""
+    told: dict[str, StackEvent] = {}
+    give_up_at = current_time() + deadline_s
+    pause_s = FIRST_POLL_S
+    while True:
+        standing = await stacks.describe(name)
+        for event in await stacks.events(name, token=token):
+            if event.id not in told:
+                told[event.id] = event
+                pause_s = FIRST_POLL_S
+                report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
+        ended = standing is None or STANDING.get(standing.status) is not Standing.WORKING
+        if ended and (told or standing is None):  # without an event of ours, a stale answer
+            return standing, list(told.values())
+        if current_time() + pause_s > give_up_at:
+            raise StepTimedOut(
+                f"stack '{name}' is still {standing.status} after {deadline_s:.0f} s",
+                hint=_goes_on(name).message,
+            )
+        await sleep(pause_s)
+        pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
+
+
+async def _delete(
+    standing: StackDescription, stacks: Stacks, report: Reporter, *, token: str, deadline_s: float
+) -> None:
+    report(
+        Warned(
+            f"stack '{standing.name}' is {standing.status}: its first creation failed, "
+            "so it is deleted and created anew"
+        )
+    )
+    await stacks.delete(standing.id, token=token)
+    left, events = await _follow(standing.id, stacks, report, token=token, deadline_s=deadline_s)
+    if left is not None and left.status != "DELETE_COMPLETE":
+        raise _failed(standing.name, left, events)
+
+
+def _failed(
+    name: str, standing: StackDescription | None, events: Sequence[StackEvent]
+) -> StackFailed:
+    """The resources that failed of themselves; those cancelled because of them tell nothing."""
+    reasons = [
+        f"{event.logical_id} ({event.kind}): {event.reason}"
+        for event in events
+        if event.status.endswith("_FAILED") and "cancelled" not in event.reason.lower()
+    ]
+    status = standing.status if standing else "gone"
+    found = reasons or [standing.reason if standing and standing.reason else "no reason given"]
+    return StackFailed(
+        f"stack '{name}' is {status}: {'; '.join(found)}",
+        reasons=reasons,
+        hint="no live alias was touched; mend what the reason names and deploy again",
+    )
+
+
+def _unusable(standing: StackDescription) -> StackUnusable:
+    if STANDING.get(standing.status) is Standing.WORKING:
+        hint = "another operation is under way on it; wait until it ends, then deploy again"
+    elif standing.status == "UPDATE_ROLLBACK_FAILED":
+        hint = (
+            "CloudFormation could not undo an earlier update; run 'aws cloudformation "
+            f"continue-update-rollback --stack-name {standing.name}', then deploy again"
+        )
+    else:
+        hint = (
+            f"look at the stack's events; once 'aws cloudformation delete-stack --stack-name "
+            f"{standing.name}' succeeded, deploy again"
+        )
+    reason = f": {standing.reason}" if standing.reason else ""
+    return StackUnusable(
+        f"stack '{standing.name}' is {standing.status} and cannot be updated{reason}", hint=hint
+    )
+
+
+def _goes_on(name: str) -> Warned:
+    return Warned(
+        f"CloudFormation goes on with stack '{name}' by itself; what it changes is not live",
+        hint="the next deploy has to wait until it is done",
+    )

@@ -1,0 +1,117 @@
+"""What is live, and what is about to be: two kinds of records in the stage's bucket.
+
+`hover/activation.json` stands while aliases move: every function's old and new version. Found by a
+later run, it tells that one was killed in the middle. `hover/releases/<build_id>.json` is the
+history, one record a build, and `hover/live.json` names the build that is live.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from hover_async.errors import ActivationMixed, AwsError, Conflict
+from hover_async.events import Reporter, Warned
+from hover_async.ports import Documents
+from hover_async.values import BuildId, FunctionName, Version
+
+ACTIVATION_KEY = "hover/activation.json"
+LIVE_KEY = "hover/live.json"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A build that went live: which versions, of which image, by whom, and how long it took."""
+
+    build_id: str
+    image: str
+    versions: Mapping[FunctionName, Version]
+    by: str
+    git_revision: str | None
+    seconds: Mapping[str, float]
+
+
+def release_key(build_id: str) -> str:
+    return f"hover/releases/{build_id}.json"
+
+
+async def live_build(documents: Documents) -> BuildId | None:
+    """The build that the last successful deploy made live, if its record can be read."""
+    document = await documents.read(LIVE_KEY)
+    try:
+        return BuildId(json.loads(document.body)["build_id"]) if document else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@asynccontextmanager
+async def activation_record(
+    documents: Documents,
+    build_id: BuildId,
+    before: Mapping[FunctionName, Version],
+    after: Mapping[FunctionName, Version],
+    report: Reporter,
+) -> AsyncIterator[None]:
+    """Keep a record of what is about to move while it moves.
+
+    Written before the body runs, over whatever an interrupted run left behind. Deleted when the
+    body succeeded or put everything back; it stays when aliases are mixed or the run is killed.
+    """
+    record = {"build_id": build_id, "at": _now(), "before": {**before}, "after": {**after}}
+    etag = await _write(documents, ACTIVATION_KEY, json.dumps(record, indent=1).encode())
+    try:
+        yield
+    except ActivationMixed:
+        raise
+    except BaseException:
+        await _forget(documents, etag, report)
+        raise
+    await _forget(documents, etag, report)
+
+
+async def interrupted_activation(documents: Documents) -> str | None:
+    """The build whose activation was killed in the middle, if one was."""
+    document = await documents.read(ACTIVATION_KEY)
+    if document is None:
+        return None
+    try:
+        return str(json.loads(document.body)["build_id"])
+    except (ValueError, KeyError, TypeError):
+        return "an unknown build"
+
+
+async def record_release(documents: Documents, release: Release, report: Reporter) -> None:
+    """Keep the release and name it as the live one; that failing changes nothing live."""
+    body = json.dumps({**asdict(release), "activated_at": _now()}, indent=1).encode()
+    try:
+        await _write(documents, release_key(release.build_id), body)
+        await _write(documents, LIVE_KEY, body)
+    except AwsError as error:
+        report(Warned(f"{release.build_id} is live, but could not be recorded: {error}"))
+
+
+async def _forget(documents: Documents, etag: str, report: Reporter) -> None:
+    """Delete the activation record; that failing changes nothing about what is live."""
+    try:
+        await documents.delete(ACTIVATION_KEY, etag)
+    except AwsError as error:
+        report(Warned(f"{ACTIVATION_KEY} could not be deleted, the next deploy will: {error}"))
+
+
+async def _write(documents: Documents, key: str, body: bytes) -> str:
+    """Write whatever stands there; a rival's write in between is written over, too."""
+    while True:
+        found = await documents.read(key)
+        try:
+            if found is None:
+                return await documents.create(key, body)
+            return await documents.replace(key, body, found.etag)
+        except Conflict:
+            continue
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

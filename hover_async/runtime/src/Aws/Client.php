@@ -1,0 +1,107 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Hover\Aws;
+
+use CurlHandle;
+use Hover\Json;
+use Hover\RuntimeError;
+
+/** The few AWS calls of the runtime, with the function's own role. */
+final class Client
+{
+    private const TIMEOUT_S = 10;
+
+    private ?CurlHandle $curl = null;
+
+    /** @param array<string, string> $variables the function's own, before the manifest's are put on top */
+    public function __construct(private readonly array $variables)
+    {
+    }
+
+    public function region(): string
+    {
+        return $this->variables['AWS_REGION'] ?? $this->variables['AWS_DEFAULT_REGION'] ?? 'us-east-1';
+    }
+
+    /** `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, else AWS itself. */
+    public function endpoint(string $service): string
+    {
+        $url = $this->variables['AWS_ENDPOINT_URL_' . strtoupper($service)]
+            ?? $this->variables['AWS_ENDPOINT_URL']
+            ?? sprintf('https://%s.%s.%s', $service, $this->region(), $this->suffix());
+        return rtrim($url, '/');
+    }
+
+    private function suffix(): string
+    {
+        return str_starts_with($this->region(), 'cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+    }
+
+    /**
+     * One call of a service that speaks AWS JSON.
+     *
+     * @param array<string, mixed> $input
+     * @return array<mixed>
+     */
+    public function json(string $service, string $target, array $input): array
+    {
+        $this->curl ??= curl_init();
+        curl_reset($this->curl);
+        $this->prepare($this->curl, $service, $this->endpoint($service) . '/', Json::encode($input), [
+            'content-type' => $service === 'sqs' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1',
+            'x-amz-target' => $target,
+        ]);
+        $answer = curl_exec($this->curl);
+        $status = (int) curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE);
+        if (!is_string($answer) || $status !== 200) {
+            $why = is_string($answer) && $answer !== '' ? self::complaint($answer) : curl_error($this->curl);
+            throw new RuntimeError("$target at {$this->endpoint($service)} failed ($status): $why");
+        }
+        return $answer === '' ? [] : Json::decode($answer);
+    }
+
+    /** A handle that, once run, invokes a version of a function. */
+    public function invocation(string $function, string $version, string $payload, float $timeoutS): CurlHandle
+    {
+        $curl = curl_init();
+        $url = $this->endpoint('lambda') . '/2015-03-31/functions/' . rawurlencode($function)
+            . '/invocations?Qualifier=' . rawurlencode($version);
+        $this->prepare($curl, 'lambda', $url, $payload, ['content-type' => 'application/json']);
+        curl_setopt($curl, CURLOPT_TIMEOUT_MS, (int) ($timeoutS * 1000));
+        return $curl;
+    }
+
+    /** @param array<string, string> $headers */
+    private function prepare(CurlHandle $curl, string $service, string $url, string $body, array $headers): void
+    {
+        $credentials = new Credentials(
+            $this->variables['AWS_ACCESS_KEY_ID'] ?? throw new RuntimeError('the function has no AWS_ACCESS_KEY_ID'),
+            $this->variables['AWS_SECRET_ACCESS_KEY'] ?? '',
+            $this->variables['AWS_SESSION_TOKEN'] ?? '',
+        );
+        $signed = Signature::sign($credentials, $this->region(), $service, $url, $headers, $body, time());
+        $lines = ['Expect:'];
+        foreach ($signed as $name => $value) {
+            $lines[] = "$name: $value";
+        }
+        curl_setopt_array($curl, [
+            CURLOPT_URL => $url,
+            CURLOPT_POST => true,
+            CURLOPT_POSTFIELDS => $body,
+            CURLOPT_RETURNTRANSFER => true,
+            CURLOPT_HTTPHEADER => $lines,
+            CURLOPT_CONNECTTIMEOUT => 3,
+            CURLOPT_TIMEOUT => self::TIMEOUT_S,
+        ]);
+    }
+
+    private static function complaint(string $answer): string
+    {
+        $error = json_decode($answer, true);
+        return is_array($error)
+            ? trim(($error['__type'] ?? '') . ' ' . ($error['message'] ?? $error['Message'] ?? ''))
+            : substr($answer, 0, 300);
+    }
+}

@@ -1,0 +1,10 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Hover\Fpm;
+
+/** FPM, or its worker, went away before the answer was complete. */
+final class Broken extends \Hover\RuntimeError
+{
+}
