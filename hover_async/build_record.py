@@ -1,4 +1,4 @@
-"""What a build leaves in `.hover/out` for a deploy: where it is, and the record that it is whole."""
+"""What a build leaves in `.hover/out` for a deploy, and the record that all of it is there."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Protocol
 
+from hover_async.values import FunctionName, Version
+
 
 class Step(StrEnum):
     """A step that is timed and shown by this name."""
@@ -118,7 +120,7 @@ class AliasMoved:
 class LiveNow:
     """After a failure: the version each function's `live` alias points to, as AWS says now."""
 
-    versions: Mapping[str, str]
+    versions: Mapping[FunctionName, Version]
 
 
 @dataclass(frozen=True)

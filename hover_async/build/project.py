@@ -15,7 +15,7 @@ _GIT_REVISION = re.compile(rb"[0-9a-f]{40,64}")
 
 
 def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
-    """Refuse what cannot or must not be built; the text of the Dockerfile. Raises `ProjectError`."""
+    """The text of the Dockerfile. Raises `ProjectError` for what cannot or must not be built."""
     hint = f"run 'hover-async stage new {project} {stage}', which writes what is missing"
     if not (project / HOVER).is_dir():
         raise ProjectError(f"'{project}' has no .hover directory", hint=hint)

@@ -13,24 +13,37 @@ SHOWN = 10
 # Paths that packages bring along: their fixtures and sample keys are published anyway.
 _PACKAGES = re.compile(r"(^|/)(vendor|node_modules)/")
 # Directories of the operating system, which the base image fills and no project is copied into.
-_SYSTEM = re.compile(r"^(etc|usr|lib|lib64|sbin|bin|opt/aws|proc|sys|dev)/")
+_SYSTEM = re.compile(r"^(etc|usr(?!/src/)|lib|lib64)/")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a path looks like that must not be there, and what it is."""
+    """What a path looks like that must not be there, and what it is.
+
+    `everywhere` holds for packages and the operating system too.
+    """
 
     what: str
     path: re.Pattern[str]
-    also_in_packages: bool = False
+    everywhere: bool = False
 
 
+_HOVER = Rule("hover-async's own file", re.compile(r"(^|/)\.hover/"), everywhere=True)
 _RULES: Sequence[Rule] = (
-    Rule("a stage's secrets", re.compile(r"(^|/)[^/]*-secrets(\.plain\.env|\.json)$"), True),
-    Rule("an .env file", re.compile(r"(^|/)\.env(\.(?!example$|dist$|sample$|template$)[^/]*|rc)?$")),
+    Rule(
+        "a stage's secrets",
+        re.compile(r"(^|/)[^/]*-secrets(\.plain\.env|\.json)$"),
+        everywhere=True,
+    ),
+    Rule(
+        "an .env file",
+        re.compile(r"(^|/)\.env(\.(?!example$|dist$|sample$|template$)[^/]*|rc)?$"),
+    ),
     Rule("a git repository", re.compile(r"(^|/)\.git(/|$)")),
-    Rule("hover-async's own file", re.compile(r"(^|/)\.hover/"), True),
-    Rule("composer's credentials", re.compile(r"^var/task/auth\.json$|(^|/)\.composer/auth\.json$")),
+    Rule(
+        "composer's credentials",
+        re.compile(r"^var/task/auth\.json$|(^|/)\.composer/auth\.json$"),
+    ),
     Rule(
         "somebody's credentials",
         re.compile(r"(^|/)(\.aws/credentials|\.netrc|\.git-credentials|\.docker/config\.json)$"),
@@ -42,12 +55,11 @@ _RULES: Sequence[Rule] = (
             r"|[^/]*[-_.]key\.pem|[^/]*private[^/]*\.(pem|key)|[^/]*\.(p12|pfx|ppk))$"
         ),
     ),
+    _HOVER,
 )
 
 
-def require_safe(
-    layers: Mapping[str, Sequence[str]], image: str, *, allowed: Sequence[str]
-) -> int:
+def require_safe(layers: Mapping[str, Sequence[str]], image: str, *, allowed: Sequence[str]) -> int:
     """Look at every file of every layer; how many there are. Raises `ImageUnsafe`.
 
     `allowed` are files and directories of `.hover` that a build puts into the context itself.
@@ -70,14 +82,16 @@ def require_safe(
 
 def _finding(path: str, allowed: Sequence[str]) -> str | None:
     """What is wrong with `path`, or None. A layer's mark that hides a file is no file."""
-    if _SYSTEM.match(path) or path.rpartition("/")[2].startswith(".wh."):
+    if path.rpartition("/")[2].startswith(".wh."):
         return None
-    in_package = _PACKAGES.search(path) is not None
+    brought_along = _PACKAGES.search(path) is not None or _SYSTEM.match(path) is not None
     for rule in _RULES:
-        if rule.path.search(path) and (rule.also_in_packages or not in_package):
-            return None if _is_allowed(path, allowed) else rule.what
+        if not rule.path.search(path) or (brought_along and not rule.everywhere):
+            continue
+        if rule is not _HOVER or not _is_allowed(path, allowed):
+            return rule.what
     return None
 
 
 def _is_allowed(path: str, allowed: Sequence[str]) -> bool:
-    return any(f"/{path}/".find(f"/{name}/") >= 0 for name in allowed)
+    return any(f"/{name}/" in f"/{path}/" for name in allowed)

@@ -226,7 +226,7 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
         ):
             activation = done(await activate(moves, cloud.functions, report))
     with step(report, Step.RECORD):
-        seconds = {timed.step: timed.seconds for timed in report.steps(DEPENDS)}
+        seconds = {str(timed.step): timed.seconds for timed in report.steps(DEPENDS)}
         release = Release(
             order.build.build_id,
             artifacts.image.uri,
@@ -257,7 +257,7 @@ async def start_workers(
             )
     except (AwsError, DeployError, get_cancelled_exc_class()) as error:
         raise WorkersNotStarted(
-            f"{order.build.build_id} is live, but its workers and schedules are still off: {error or 'interrupted'}",
+            f"{order.build.build_id} is live, but its workers and schedules are still off: {error}",
             hint="deploy the same build again: it starts them",
         ) from error
 

@@ -51,7 +51,7 @@ async def _push(
     except aiodocker.DockerError as failure:
         raise PushFailed(
             f"'{target}' was not taken by its registry: {failure.message}",
-            hint="see that the repository exists, that you may push to it and that Docker reaches it",
+            hint="see that the repository exists, that you may push to it, that Docker reaches it",
         ) from failure
     if not progress.confirmed:
         raise PushFailed(

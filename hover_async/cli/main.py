@@ -1,0 +1,71 @@
+"""The `hover-async` command: arguments in, exit code out.
+
+Each command is a file of its own, imported when it is called, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from hover_async.errors import HoverError, Interrupted
+from hover_async.version import __version__
+
+COMMANDS = {
+    "build": "Build a stage: image, assets and runtime files in .hover/out.",
+    "deploy": "Take the build live: every function at once, or none.",
+    "local": "The AWS on your own machine: up, status, down.",
+    "stage": "Make the files of a new stage.",
+}
+"""Every command with its line in the help; `hover_async.cli.NAME` defines it as `NAME`."""
+
+
+class _Commands(click.Group):
+    """The commands by name, each imported only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"hover_async.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hover-async")
+def cli() -> None:
+    """Takes a Laravel application live on AWS Lambda.
+
+    A stage is a file .hover/STAGE.yml. 'build' makes it deployable, 'deploy' takes it live: nothing
+    a visitor meets has changed until every function flips to its new version.
+    """
+
+
+def main() -> None:
+    """Run the command line; every failure a user can meet ends here as two lines and a code."""
+    try:
+        cli(prog_name="hover-async")
+    except HoverError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        fail(Interrupted("interrupted before anything had begun"))
+
+
+def fail(error: HoverError) -> None:
+    """Tell the failure on stderr and exit with its code."""
+    click.echo(f"{click.style(f'error[{error.code}]', fg='red')}: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"{click.style('hint', fg='cyan')}: {error.hint}", err=True)
+    sys.exit(error.exit_code)

@@ -1,0 +1,86 @@
+"""Events as lines: for CI logs, pipes, and machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import click
+
+from hover_async.events import (
+    AliasMoved,
+    ContainerWarmed,
+    Event,
+    LiveNow,
+    Output,
+    ResourceChanged,
+    Step,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Warned,
+    as_json,
+)
+
+TALKATIVE = {Step.COMMANDS, Step.TESTS}
+"""Steps whose output is what the user came for; of the others it is shown dimmed."""
+
+
+class PlainReporter:
+    """A line on stderr for every event worth one, with the seconds since the beginning."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, event: Event, /) -> None:
+        for line in describe(event):
+            click.echo(f"{time.monotonic() - self._began:7.1f}s  {line}", err=True)
+
+
+class JsonReporter:
+    """A JSON object per line on stdout, with the seconds since the beginning as `at_s`."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, event: Event, /) -> None:
+        self.write(as_json(event))
+
+    def write(self, fields: object) -> None:
+        at_s = round(time.monotonic() - self._began, 3)
+        line = json.dumps({"at_s": at_s, **dict(fields)}, default=str)  # type: ignore[call-overload]
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+def describe(event: Event) -> list[str]:  # noqa: PLR0911 - one return for each kind of event
+    """The lines that tell an event; none for those that only move a progress bar."""
+    match event:
+        case StepStarted(step):
+            return [f"{step:<14} ..."]
+        case StepFinished(step, seconds, summary):
+            return [f"{step:<14} done in {seconds:.1f} s  {summary}".rstrip()]
+        case StepFailed(step, seconds, cancelled):
+            return [f"{step:<14} {'cancelled' if cancelled else 'failed'} after {seconds:.1f} s"]
+        case Output(step, source, text):
+            head = [f"{step:<14} $ {source}"] if step is Step.COMMANDS else []
+            return head + [f"{step:<14} | {line}" for line in text.splitlines()]
+        case ResourceChanged(resource, kind, status, reason):
+            because = f": {reason}" if reason else ""
+            return [f"{Step.STACK:<14} {status:<28} {resource} ({kind}){because}"]
+        case ContainerWarmed(function, instance, cold, boot_ms):
+            how = f"booted in {boot_ms:.0f} ms" if cold else "was warm"
+            return [f"{Step.WARM:<14} {function} container {instance} {how}"]
+        case AliasMoved(function, before, after):
+            return [f"{Step.ACTIVATE:<14} {function} live: {before or 'none'} -> {after}"]
+        case LiveNow(versions):
+            return ["live now       " + (_listed(versions) or "nothing")]
+        case Warned(message, hint):
+            return [f"warning: {message}"] + ([f"   hint: {hint}"] if hint else [])
+        case _:
+            return []
+
+
+def _listed(versions: object) -> str:
+    return ", ".join(f"{name}:{version}" for name, version in dict(versions).items())  # type: ignore[call-overload]

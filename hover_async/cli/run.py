@@ -1,0 +1,62 @@
+"""Running the library's coroutines from a terminal: signals become structured cancellation.
+
+On asyncio a Ctrl-C would pierce a shielded scope, and with it a flip that is half done. So the
+command owns SIGINT and SIGTERM and cancels its own scope: a shielded flip ends first.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+import click
+from anyio.abc import TaskStatus
+
+from hover_async.concurrency import task_group
+from hover_async.errors import Interrupted
+
+T = TypeVar("T")
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work`; raises `Interrupted` when a signal stopped it first."""
+    return anyio.run(_supervised, work)
+
+
+async def _supervised(work: Callable[[], Awaitable[T]]) -> T:
+    results: list[T] = []
+    received: list[signal.Signals] = []
+    with anyio.CancelScope() as scope:
+        async with task_group() as group:
+            await group.start(_watch, scope, received)
+            results.append(await work())
+            group.cancel_scope.cancel()
+    if results:  # a signal in the middle of the flip came too late to stop it
+        return results[0]
+    raise Interrupted(
+        f"stopped by {received[0].name}",
+        hint="nothing live has changed; what was made so far is used by the next deploy",
+    )
+
+
+async def _watch(
+    scope: anyio.CancelScope,
+    received: list[signal.Signals],
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for number in signals:
+            received.append(signal.Signals(number))
+            if len(received) == 1:
+                click.echo("stopping: cleaning up ...", err=True)
+                scope.cancel()
+            else:
+                click.echo(
+                    "still cleaning up: a flip in progress is finished or undone, never left half "
+                    "done; kill -9 would leave it to the next deploy",
+                    err=True,
+                )

@@ -1,0 +1,128 @@
+"""CloudFront: the application behind everything, a build's assets straight from the bucket.
+
+Pages are never cached and see all that the visitor sent (but for `Host`, which API Gateway needs
+to be its own: a viewer function passes the visitor's on as `X-Forwarded-Host`). Assets lie under
+`/<build_id>/`, never change, and are cached for as long as browsers like.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hover_async.manifest import Manifest
+from hover_async.template.parts import Resources, attribute, join, ref, resource
+
+DISTRIBUTION = "Distribution"
+BUILD_PATHS = "/b????????T??????Z-????????/*"
+"""Every build id has this form (`values.BuildId`), and no route of an application does."""
+
+CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+ALL_VIEWER_EXCEPT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+"""CloudFront's managed policies, the same ids in every account (CloudFront developer guide)."""
+
+ALL_METHODS = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
+FORWARD_HOST = (
+    "function handler(event){"
+    "var request=event.request;"
+    "request.headers['x-forwarded-host']={value:request.headers.host.value};"
+    "return request}"
+)
+
+
+def cdn(manifest: Manifest) -> Resources:
+    return {
+        "ForwardHost": resource(
+            "AWS::CloudFront::Function",
+            {
+                "Name": f"{manifest.name}-host",
+                "AutoPublish": True,
+                "FunctionCode": FORWARD_HOST,
+                "FunctionConfig": {
+                    "Comment": "passes the visitor's Host on",
+                    "Runtime": "cloudfront-js-2.0",
+                },
+            },
+        ),
+        "AssetsAccess": resource(
+            "AWS::CloudFront::OriginAccessControl",
+            {
+                "OriginAccessControlConfig": {
+                    "Name": f"{manifest.name}-assets",
+                    "OriginAccessControlOriginType": "s3",
+                    "SigningBehavior": "always",
+                    "SigningProtocol": "sigv4",
+                }
+            },
+        ),
+        DISTRIBUTION: resource(
+            "AWS::CloudFront::Distribution", {"DistributionConfig": _distribution(manifest)}
+        ),
+    }
+
+
+def _distribution(manifest: Manifest) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "Comment": manifest.name,
+        "Enabled": True,
+        "HttpVersion": "http2and3",
+        "IPV6Enabled": True,
+        "Origins": [_pages_origin(), _assets_origin(manifest)],
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "pages",
+            "ViewerProtocolPolicy": "redirect-to-https",
+            "AllowedMethods": ALL_METHODS,
+            "CachePolicyId": CACHING_DISABLED,
+            "OriginRequestPolicyId": ALL_VIEWER_EXCEPT_HOST,
+            "Compress": True,
+            "FunctionAssociations": [
+                {
+                    "EventType": "viewer-request",
+                    "FunctionARN": attribute("ForwardHost", "FunctionARN"),
+                }
+            ],
+        },
+        "CacheBehaviors": [
+            {
+                "PathPattern": BUILD_PATHS,
+                "TargetOriginId": "assets",
+                "ViewerProtocolPolicy": "redirect-to-https",
+                "AllowedMethods": ["GET", "HEAD"],
+                "CachePolicyId": CACHING_OPTIMIZED,
+                "Compress": True,
+            }
+        ],
+    }
+    if manifest.http.certificate:
+        config["Aliases"] = list(manifest.http.domains)
+        config["ViewerCertificate"] = {
+            "AcmCertificateArn": manifest.http.certificate,
+            "MinimumProtocolVersion": "TLSv1.2_2021",
+            "SslSupportMethod": "sni-only",
+        }
+    return config
+
+
+def _pages_origin() -> dict[str, Any]:
+    return {
+        "Id": "pages",
+        "DomainName": join(
+            ref("Api"), ".execute-api.", ref("AWS::Region"), ".", ref("AWS::URLSuffix")
+        ),
+        "CustomOriginConfig": {
+            "OriginProtocolPolicy": "https-only",
+            "OriginSSLProtocols": ["TLSv1.2"],
+            "OriginReadTimeout": 30,
+        },
+    }
+
+
+def _assets_origin(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "Id": "assets",
+        "DomainName": join(
+            f"{manifest.bucket}.s3.", ref("AWS::Region"), ".", ref("AWS::URLSuffix")
+        ),
+        "OriginAccessControlId": attribute("AssetsAccess", "Id"),
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }

@@ -1,0 +1,45 @@
+"""What EventBridge starts: the scheduler each minute, and the ping that keeps containers warm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from hover_async.manifest import Manifest
+from hover_async.template.functions import alias_id
+from hover_async.template.parts import Resources, attribute, permission, ref, resource
+from hover_async.values import FunctionName, FunctionSpec
+
+WARMING_RATE = "rate(5 minutes)"
+"""Lambda keeps an idle environment for 5 to 15 minutes."""
+
+
+def schedules(manifest: Manifest, *, started: Collection[FunctionName]) -> Resources:
+    http, cli, *_ = manifest.functions
+    resources: Resources = {}
+    if manifest.http.warm:
+        ping = {"warmer": True, "containers": manifest.http.warm}
+        resources |= _rule("Warmer", WARMING_RATE, ping, http, enabled=http.name in started)
+    if manifest.cli.schedule:
+        tick = {"schedule": True}
+        resources |= _rule("Scheduler", "rate(1 minute)", tick, cli, enabled=cli.name in started)
+    return resources
+
+
+def _rule(
+    rule_id: str, rate: str, event: Mapping[str, object], target: FunctionSpec, *, enabled: bool
+) -> Resources:
+    alias = alias_id(target)
+    return {
+        f"{rule_id}Rule": resource(
+            "AWS::Events::Rule",
+            {
+                "ScheduleExpression": rate,
+                "State": "ENABLED" if enabled else "DISABLED",
+                "Targets": [{"Id": "live", "Arn": ref(alias), "Input": json.dumps(event)}],
+            },
+        ),
+        f"{rule_id}Permission": permission(
+            alias, "events.amazonaws.com", attribute(f"{rule_id}Rule", "Arn")
+        ),
+    }
