@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hover_async.build  # noqa: F401 - now: a later first import would hide the function `build`
+import hover_async.deploy  # noqa: F401 - the same for `deploy`
+from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.errors import LocalError, StageMismatch, UsageError
 from hover_async.events import Reporter, silent
 
@@ -65,7 +68,7 @@ async def build(
     from hover_async.docker.engine import open_engine
     from hover_async.manifest import load_manifest
 
-    root = Path(project).absolute()
+    root = Path(project)
     manifest = load_manifest(_manifest_path(root, stage))
     async with open_engine() as engine:
         return await build_stage(
@@ -92,7 +95,7 @@ async def deploy(
     `stage` may be left out; given, it must be the build's. `profile` wins over the manifest's.
     Raises `HoverError`; its `exit_code` tells what is live (see `deploy_build`). Cancelling the
     awaiting task before activation moves no alias; during it, the flip is finished or undone
-    before the cancellation goes on.
+    first, and a deploy that finished returns as if it had not been cancelled.
     """
     from hover_async.assets import plan_assets
     from hover_async.build_record import ASSETS, MANIFEST, read_record
@@ -102,7 +105,7 @@ async def deploy(
     from hover_async.docker.engine import open_engine
     from hover_async.manifest import load_manifest
 
-    root = Path(project).absolute()
+    root = Path(project)
     record = read_record(root)
     if stage is not None and stage != record.stage:
         raise StageMismatch(
@@ -112,11 +115,19 @@ async def deploy(
     manifest = load_manifest(root / MANIFEST)
     assets = plan_assets(root / ASSETS, manifest.assets.cache_control_for)
     order = Order(record, manifest, assets, Holder.me(record.build_id), target.edge_url)
-    async with (
-        open_engine() as engine,
-        open_stage(manifest, profile=profile, target=target) as cloud,
-    ):
-        return await deploy_build(order, cloud, engine, report)
+
+    async def work() -> Deployment:
+        with shielded_leaving() as leave:
+            async with (
+                open_engine() as engine,
+                open_stage(manifest, profile=profile, target=target) as cloud,
+            ):
+                try:
+                    return await deploy_build(order, cloud, engine, report)
+                finally:
+                    leave()
+
+    return await finish_or_cancel(work)
 
 
 @asynccontextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from anyio import create_task_group, get_cancelled_exc_class
+from anyio import CancelScope, create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 
 T = TypeVar("T")
@@ -85,3 +85,43 @@ async def settle(
             return Settled(item, error=error)
 
     return await bounded_map(attempt, items, limit=limit)
+
+
+@contextmanager
+def shielded_leaving() -> Iterator[Callable[[], None]]:
+    """For contexts that must be left in order: after a call of what it yields, nothing cancels.
+
+    What follows that call must be short by itself (closing a socket) or bounded (`move_on_after`).
+
+        with shielded_leaving() as leave:
+            async with open_connection() as connection:
+                result = await work(connection)
+                leave()
+    """
+    with CancelScope() as scope:
+
+        def leave() -> None:
+            scope.shield = True
+
+        yield leave
+
+
+async def finish_or_cancel(work: Callable[[], Awaitable[R]]) -> R:
+    """`work` in a task of its own, so that cancelling the caller cannot pierce its shields.
+
+    On asyncio, `task.cancel()` reaches into any shielded scope of that very task; to a child it
+    comes as the cancellation of a scope, which shields hold back. Where `work` finishes all the
+    same, because it was past the point of stopping, its result is the result.
+    """
+    results: list[R] = []
+
+    async def keep() -> None:
+        results.append(await work())
+
+    try:
+        async with task_group() as own:
+            own.start_soon(keep)
+    except get_cancelled_exc_class():
+        if not results:
+            raise
+    return results[0]

@@ -28,6 +28,7 @@ class Pacer:
         self._fastest_per_s = fastest_per_s
         self._next_turn_s = float("-inf")
         self._rated_at_s: float | None = None
+        self._slowed_at_s = float("-inf")
 
     async def turn(self) -> float:
         """Wait for one's turn; returns when it was, for `complain`."""
@@ -40,12 +41,12 @@ class Pacer:
 
     def complain(self, turn: float) -> None:
         """The call of that turn was refused for its rate: slow down, once for what is under way."""
-        if self._rated_at_s is not None and turn < self._rated_at_s:
+        if turn < self._slowed_at_s:
             return  # sent before the last slowing down: the same complaint again
         now = current_time()
         self._recover(now)
         self._rate_per_s = max(self._rate_per_s * BACK_OFF, SLOWEST_PER_S)
-        self._rated_at_s = now
+        self._slowed_at_s = self._rated_at_s = now
 
     @property
     def rate_per_s(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 
 import click
 
@@ -47,9 +48,9 @@ class JsonReporter:
     def __call__(self, event: Event, /) -> None:
         self.write(as_json(event))
 
-    def write(self, fields: object) -> None:
+    def write(self, fields: Mapping[str, object]) -> None:
         at_s = round(time.monotonic() - self._began, 3)
-        line = json.dumps({"at_s": at_s, **dict(fields)}, default=str)  # type: ignore[call-overload]
+        line = json.dumps({"at_s": at_s, **fields}, default=str)
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
@@ -75,12 +76,9 @@ def describe(event: Event) -> list[str]:  # noqa: PLR0911 - one return for each 
         case AliasMoved(function, before, after):
             return [f"{Step.ACTIVATE:<14} {function} live: {before or 'none'} -> {after}"]
         case LiveNow(versions):
-            return ["live now       " + (_listed(versions) or "nothing")]
+            live = ", ".join(f"{name}:{version}" for name, version in versions.items())
+            return [f"live now       {live or 'no function'}"]
         case Warned(message, hint):
             return [f"warning: {message}"] + ([f"   hint: {hint}"] if hint else [])
         case _:
             return []
-
-
-def _listed(versions: object) -> str:
-    return ", ".join(f"{name}:{version}" for name, version in dict(versions).items())  # type: ignore[call-overload]

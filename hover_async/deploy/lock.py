@@ -21,7 +21,7 @@ from typing import Self
 from anyio import CancelScope, current_time, move_on_after, sleep
 from anyio.abc import TaskGroup
 
-from hover_async.concurrency import task_group
+from hover_async.concurrency import shielded_leaving, task_group
 from hover_async.errors import AwsError, Conflict, LockHeld
 from hover_async.events import Reporter, Warned
 from hover_async.ports import Document, Documents
@@ -167,15 +167,20 @@ class StageLock:
 async def stage_lock(
     documents: Documents, holder: Holder, report: Reporter, *, lease_s: float = LEASE_S
 ) -> AsyncIterator[StageLock]:
-    """A lock that may be acquired inside, is renewed meanwhile, and is given back at the end."""
-    async with task_group() as keeper:
-        lock = StageLock(documents, holder, keeper, report, lease_s)
-        try:
-            yield lock
-        finally:
-            keeper.cancel_scope.cancel()
-            with CancelScope(shield=True), move_on_after(RELEASE_DEADLINE_S):
-                await lock.release()
+    """A lock that may be acquired inside, is renewed meanwhile, and is given back at the end.
+
+    Leaving is shielded: a cancellation that came too late to stop the body does not undo its end.
+    """
+    with shielded_leaving() as leave:
+        async with task_group() as keeper:
+            lock = StageLock(documents, holder, keeper, report, lease_s)
+            try:
+                yield lock
+                leave()
+            finally:
+                keeper.cancel_scope.cancel()
+                with CancelScope(shield=True), move_on_after(RELEASE_DEADLINE_S):
+                    await lock.release()
 
 
 def read_holder(document: Document) -> Holder | None:

@@ -5,6 +5,7 @@
       └─ push image ── lock ── update stack ── publish each version ─┤ artifacts
                                         ┌──────────── (join) ────────┘
                                         ├─ warm http containers ─────┐
+                                        │    └ the first one boots   │
                                         └─ run deploy commands ──────┤ rehearsal
                                         ┌──────────── (join) ────────┘
                                       health request
@@ -35,7 +36,13 @@ from hover_async.deploy.prepare import Ground, live_versions, prepare
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
-from hover_async.deploy.releases import Release, activation_record, live_build, record_release
+from hover_async.deploy.releases import (
+    Release,
+    activation_record,
+    live_build,
+    record_release,
+    tell_of_interrupted_activation,
+)
 from hover_async.deploy.upload import UploadedAssets, upload_assets
 from hover_async.deploy.warm import Warmth, warm_http
 from hover_async.errors import AwsError, DeployError, StackFailed, WorkersNotStarted
@@ -64,8 +71,7 @@ async def deploy_build(
             artifacts = await make_artifacts(order, ground, lock, cloud, images, report)
             rehearsal = await rehearse(order, artifacts, cloud, report)
             await lock.confirm()
-            with CancelScope(shield=True):
-                activation = await go_live(order, artifacts, cloud, timeline)
+            activation = await go_live(order, artifacts, cloud, timeline)
             await start_workers(order, ground, artifacts, cloud, report)
     except BaseException:
         await tell_what_is_live(order, cloud, report)
@@ -113,6 +119,7 @@ async def make_artifacts(
             image = done(await push_image(order.build, images, cloud.registry, report))
         with step(report, Step.LOCK):
             await lock.acquire()
+            await tell_of_interrupted_activation(cloud.documents, report)
         if order.function(Role.HTTP) not in ground.live:
             await assets_stand.wait()
         with step(report, Step.STACK) as done:
@@ -171,6 +178,8 @@ async def rehearse(order: Order, artifacts: Artifacts, cloud: Cloud, report: Rep
     manifest, versions = order.manifest, artifacts.versions
     http, cli = order.function(Role.HTTP), order.function(Role.CLI)
 
+    boots = Event()
+
     async def warm() -> Warmth:
         with step(report, Step.WARM) as done:
             return done(
@@ -181,10 +190,12 @@ async def rehearse(order: Order, artifacts: Artifacts, cloud: Cloud, report: Rep
                     cloud.functions,
                     report,
                     reserved=manifest.http.concurrency,
+                    boots=boots,
                 )
             )
 
     async def command() -> CommandResults:
+        await boots.wait()
         with step(report, Step.COMMANDS) as done:
             return done(
                 await run_commands(
@@ -217,18 +228,17 @@ async def rehearse(order: Order, artifacts: Artifacts, cloud: Cloud, report: Rep
 
 async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Timeline) -> Activation:
     """Flip every `live` alias, or none; then keep the release on record."""
+    build_id, versions = order.build.build_id, artifacts.versions.by_function
     with step(report, Step.ACTIVATE) as done:
-        versions = artifacts.versions.by_function
         moves = await plan_moves(order.manifest.functions, versions, cloud.functions)
         before = {move.before.function: move.before.version for move in moves}
-        async with activation_record(
-            cloud.documents, order.build.build_id, before, versions, report
-        ):
-            activation = done(await activate(moves, cloud.functions, report))
-    with step(report, Step.RECORD):
+        async with activation_record(cloud.documents, build_id, before, versions, report):
+            with CancelScope(shield=True):
+                activation = done(await activate(moves, cloud.functions, report))
+    with CancelScope(shield=True), step(report, Step.RECORD):
         seconds = {str(timed.step): timed.seconds for timed in report.steps(DEPENDS)}
         release = Release(
-            order.build.build_id,
+            build_id,
             artifacts.image.uri,
             versions,
             str(order.holder),

@@ -179,8 +179,10 @@ async def _follow(
                 told[event.id] = event
                 pause_s = FIRST_POLL_S
                 report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
-        ended = standing is None or STANDING.get(standing.status) is not Standing.WORKING
-        if ended and (told or standing is None):  # without an event of ours, a stale answer
+        if standing is None:
+            return None, list(told.values())
+        works = STANDING.get(standing.status) is Standing.WORKING
+        if told and not works:  # without an event of ours, the status is an older one
             return standing, list(told.values())
         if current_time() + pause_s > give_up_at:
             raise StepTimedOut(

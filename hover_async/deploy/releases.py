@@ -13,13 +13,16 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from anyio import CancelScope, move_on_after
+
 from hover_async.errors import ActivationMixed, AwsError, Conflict
 from hover_async.events import Reporter, Warned
-from hover_async.ports import Documents
+from hover_async.ports import Document, Documents
 from hover_async.values import BuildId, FunctionName, Version
 
 ACTIVATION_KEY = "hover/activation.json"
 LIVE_KEY = "hover/live.json"
+FORGET_DEADLINE_S = 10
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,7 @@ def release_key(build_id: str) -> str:
 async def live_build(documents: Documents) -> BuildId | None:
     """The build that the last successful deploy made live, if its record can be read."""
     document = await documents.read(LIVE_KEY)
-    try:
-        return BuildId(json.loads(document.body)["build_id"]) if document else None
-    except (ValueError, KeyError, TypeError):
-        return None
+    return _build_of(document) if document else None
 
 
 @asynccontextmanager
@@ -72,15 +72,16 @@ async def activation_record(
     await _forget(documents, etag, report)
 
 
-async def interrupted_activation(documents: Documents) -> str | None:
-    """The build whose activation was killed in the middle, if one was."""
+async def tell_of_interrupted_activation(documents: Documents, report: Reporter) -> None:
+    """Warn when a run was killed while aliases moved; to be called with the lock held."""
     document = await documents.read(ACTIVATION_KEY)
-    if document is None:
-        return None
-    try:
-        return str(json.loads(document.body)["build_id"])
-    except (ValueError, KeyError, TypeError):
-        return "an unknown build"
+    if document is not None:
+        report(
+            Warned(
+                f"an earlier activation was interrupted ({_build_of(document)}): functions may "
+                "serve different builds until this deploy has finished"
+            )
+        )
 
 
 async def record_release(documents: Documents, release: Release, report: Reporter) -> None:
@@ -93,10 +94,18 @@ async def record_release(documents: Documents, release: Release, report: Reporte
         report(Warned(f"{release.build_id} is live, but could not be recorded: {error}"))
 
 
+def _build_of(document: Document) -> BuildId | None:
+    try:
+        return BuildId(json.loads(document.body)["build_id"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 async def _forget(documents: Documents, etag: str, report: Reporter) -> None:
     """Delete the activation record; that failing changes nothing about what is live."""
     try:
-        await documents.delete(ACTIVATION_KEY, etag)
+        with CancelScope(shield=True), move_on_after(FORGET_DEADLINE_S):
+            await documents.delete(ACTIVATION_KEY, etag)
     except AwsError as error:
         report(Warned(f"{ACTIVATION_KEY} could not be deleted, the next deploy will: {error}"))
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from anyio import Event
 
 from hover_async.concurrency import settle
 from hover_async.deploy.answers import failure_message
@@ -50,71 +52,80 @@ async def warm_http(
     report: Reporter,
     *,
     reserved: int | None,
+    boots: Event,
     timeout_s: float = TIMEOUT_S,
 ) -> Warmth:
     """Start `asked` distinct containers of this version, at least one, and fill their OPcache.
 
     Never more at once than the function may run (`reserved`, or what the account leaves
-    unreserved); fewer warm ones than asked for are told, not fatal. Raises `WarmingFailed` with
-    the container's own words when not a single one can boot.
+    unreserved). Fewer warm ones than asked for, even none for lack of concurrency, are told and
+    not fatal. `boots` is set once the image has proved to boot, or there is no room to try.
+    Raises `WarmingFailed`, with the container's own words, when not one can boot.
     """
     asked = max(asked, 1)
     free = reserved if reserved is not None else await lambdas.unreserved_concurrency()
     at_once = max(1, min(asked, free))
-    errors: dict[str, None] = {}
-    if at_once < asked:
-        errors[f"{asked} asked for, but the function may run only {free} at once"] = None
-    booted: dict[str, float] = {}
+    fleet = _Fleet(function, version, lambdas, report, timeout_s, boots)
     for hold_ms in ROUND_HOLDS_MS:
-        missing = _Round(function, version, lambdas, report, hold_ms, timeout_s, booted, errors)
-        await missing.ping(at_once)
-        if len(booted) >= at_once or not booted:
+        await fleet.ping(at_once, hold_ms)
+        if fleet.failures or len(fleet.booted) >= at_once:
             break
-    if not booted:
+    if fleet.failures and not fleet.booted:
         raise WarmingFailed(
-            f"the new version {version} of '{function}' cannot boot: {'; '.join(errors)}",
+            f"the new version {version} of '{function}' cannot boot: {'; '.join(fleet.failures)}",
             hint="no live alias was touched; the function's log has the whole start",
         )
-    if len(booted) < asked:
-        report(Warned(f"only {len(booted)} of {asked} containers are warm: {'; '.join(errors)}"))
-    return Warmth(asked, frozenset(booted), max(booted.values()), tuple(errors))
+    boots.set()
+    reasons = [*fleet.failures, *fleet.throttles]
+    if at_once < asked:
+        reasons.append(f"the function may run only {free} containers at once")
+    if len(fleet.booted) < asked:
+        report(Warned(f"{len(fleet.booted)} of {asked} containers are warm: {'; '.join(reasons)}"))
+    slowest_boot_ms = max(fleet.booted.values(), default=0.0)
+    return Warmth(asked, frozenset(fleet.booted), slowest_boot_ms, tuple(reasons))
 
 
-@dataclass(frozen=True)
-class _Round:
-    """One volley of pings; fills `booted` (instance to boot time) and `errors`."""
+@dataclass
+class _Fleet:
+    """The containers met so far (instance to boot time), and why there are not more."""
 
     function: FunctionName
     version: Version
     lambdas: Functions
     report: Reporter
-    hold_ms: int
     timeout_s: float
-    booted: dict[str, float]
-    errors: dict[str, None]
+    boots: Event
+    booted: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, None] = field(default_factory=dict)
+    throttles: dict[str, None] = field(default_factory=dict)
 
-    async def ping(self, at_once: int) -> None:
-        for ping in await settle(self._ping, range(at_once), limit=at_once):
-            if isinstance(ping.error, Throttled):
-                self.errors[f"no more concurrency is free ({ping.error})"] = None
-            elif isinstance(ping.error, AwsError | WarmingFailed):
-                self.errors[str(ping.error)] = None
-            elif ping.error:
-                raise ping.error
+    async def ping(self, at_once: int, hold_ms: int) -> None:
+        """One volley of pings, all in the air together."""
 
-    async def _ping(self, _: int) -> None:
-        payload = json.dumps({"warmer_ping": True, "hold_ms": self.hold_ms}).encode()
-        answer = await self.lambdas.invoke(
-            self.function,
-            self.version,
-            payload,
-            timeout_s=self.timeout_s,
-            repeatable=Repeatable.ONCE,
-        )
-        warmed = _container(self.function, answer)
-        if warmed.instance not in self.booted:
-            self.booted[warmed.instance] = warmed.boot_ms
-            self.report(warmed)
+        async def ping(_: int) -> None:
+            payload = json.dumps({"warmer_ping": True, "hold_ms": hold_ms}).encode()
+            answer = await self.lambdas.invoke(
+                self.function,
+                self.version,
+                payload,
+                timeout_s=self.timeout_s,
+                repeatable=Repeatable.ONCE,
+            )
+            self._welcome(_container(self.function, answer))
+
+        for ping_ended in await settle(ping, range(at_once), limit=at_once):
+            if isinstance(ping_ended.error, Throttled):
+                self.throttles[f"no more concurrency is free ({ping_ended.error})"] = None
+            elif isinstance(ping_ended.error, AwsError | WarmingFailed):
+                self.failures[str(ping_ended.error)] = None
+            elif ping_ended.error:
+                raise ping_ended.error
+
+    def _welcome(self, container: ContainerWarmed) -> None:
+        if container.instance not in self.booted:
+            self.booted[container.instance] = container.boot_ms
+            self.boots.set()
+            self.report(container)
 
 
 def _container(function: FunctionName, answer: Invocation) -> ContainerWarmed:

@@ -39,7 +39,7 @@ _HINTS: Mapping[int | None, tuple[str, str]] = {
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[aiodocker.Docker]:
+async def connect(answer_within_s: float) -> AsyncIterator[aiodocker.Docker]:
     """The engine that DOCKER_HOST, the docker context or the usual sockets lead to.
 
     Raises `DockerUnavailable` when none answers, `DockerError` when it cannot build for us.
@@ -50,17 +50,17 @@ async def connect() -> AsyncIterator[aiodocker.Docker]:
         reason = f": {failure}" if str(failure) else ""
         raise DockerUnavailable(f"there is no Docker Engine{reason}", hint=_INSTALL) from failure
     async with docker:
-        await _require_buildkit(docker)
+        await _require_buildkit(docker, answer_within_s)
         yield docker
 
 
-async def _require_buildkit(docker: aiodocker.Docker) -> None:
+async def _require_buildkit(docker: aiodocker.Docker, answer_within_s: float) -> None:
     try:
-        with refusals("the engine's version"), fail_after(ANSWER_WITHIN_S):
+        with refusals("the engine's version"), fail_after(answer_within_s):
             version = await docker.version()
     except TimeoutError as failure:
         raise DockerUnavailable(
-            f"the Docker Engine has not answered for {ANSWER_WITHIN_S} seconds",
+            f"the Docker Engine has not answered for {answer_within_s:g} seconds",
             hint="restart it ('sudo systemctl restart docker', or Docker Desktop)",
         ) from failure
     api = tuple(int(part) for part in str(version["ApiVersion"]).split("."))

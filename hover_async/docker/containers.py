@@ -15,32 +15,33 @@ from anyio import CancelScope, move_on_after
 
 from hover_async.docker.blocking import consume
 from hover_async.docker.connection import refusals, request
+from hover_async.docker.lines import Lines
 from hover_async.docker.unpack import unpack
 
 _REMOVE_WITHIN_S = 20
+STDOUT, STDERR = 1, 2
+_NO_LOG: JSONObject = {"HostConfig": {"LogConfig": {"Type": "none"}}}
 _NO_PROCESS: JSONObject = {"Cmd": ["never-started"]}
 """An image of files alone names no program, and the engine creates no container without one."""
 
 
 async def run_image(docker: aiodocker.Docker, image: str, on_output: Callable[[str], None]) -> int:
-    """Run the image's own command; its output line by line, its exit status."""
+    """Run the image's own command; its output line by line, its exit status.
+
+    Attached before the start and apart from the engine's logs, which may be configured away and
+    lose a last line without a newline.
+    """
     with refusals(f"running '{image}'"):
-        async with _container(docker, image, {}) as container:
-            await container.start()
-            log = container.log(stdout=True, stderr=True, follow=True)
-            await _print_lines(log, on_output)
+        async with _container(docker, image, _NO_LOG) as container:
+            printed = {STDOUT: Lines(on_output), STDERR: Lines(on_output)}
+            async with container.attach(stdout=True, stderr=True) as output:
+                await container.start()
+                while (message := await output.read_out()) is not None:
+                    printed[message.stream].feed(message.data)
+            for lines in printed.values():
+                lines.end()
             ended = await container.wait()
             return int(ended["StatusCode"])
-
-
-async def _print_lines(log: AsyncIterator[str], on_output: Callable[[str], None]) -> None:
-    unfinished = ""
-    async for piece in log:
-        *whole, unfinished = (unfinished + piece).split("\n")
-        for line in whole:
-            on_output(line.rstrip("\r"))
-    if unfinished:
-        on_output(unfinished)
 
 
 async def copy_out(docker: aiodocker.Docker, image: str, path: str, destination: Path) -> None:
@@ -60,7 +61,7 @@ async def _container(
 ) -> AsyncIterator[DockerContainer]:
     """A container under a name of ours: known, and removed, even when its creation is cut off."""
     name = f"hover-{secrets.token_hex(6)}"
-    config = {"Image": image, "AttachStdout": False, "AttachStderr": False, **extra}
+    config = {"Image": image, **extra}
     try:
         yield await docker.containers.create(config, name=name)
     finally:

@@ -73,24 +73,14 @@ def _walk(
 
 
 def _listing(directory: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(directory) as found:
-            return list(found)
-    except PermissionError as failure:
-        raise _unreadable(directory) from failure
+    with os.scandir(directory) as found:
+        return list(found)
 
 
 def _is_sent(status: os.stat_result) -> bool:
     """Sockets, pipes and devices are nothing a build could use."""
     kind = status.st_mode
     return stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind)
-
-
-def _unreadable(path: Path) -> ProjectError:
-    return ProjectError(
-        f"cannot read '{path}', which the build sends to Docker",
-        hint="make it readable, or name it in .dockerignore",
-    )
 
 
 def tar_blocks(found: Iterator[Entry]) -> Iterator[bytes]:
@@ -109,10 +99,7 @@ def _records(entry: Entry) -> Iterator[bytes]:
     if not stat.S_ISREG(entry.status.st_mode):
         yield _header(entry, size_bytes=0)
         return
-    try:
-        handle = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except OSError as failure:
-        raise _unreadable(entry.path) from failure
+    handle = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - it opens a descriptor, no path
         left = os.fstat(handle).st_size
         yield _header(entry, size_bytes=left)
@@ -154,6 +141,12 @@ class ContextStream:
         try:
             while block := await to_thread.run_sync(next, self._blocks, b""):
                 yield block
+        except OSError as failure:
+            self.failure = ProjectError(
+                f"cannot read '{failure.filename}', a part of the build: {failure.strerror}",
+                hint="make it readable, or name it in .dockerignore",
+            )
+            raise
         except Exception as failure:
             self.failure = failure
             raise

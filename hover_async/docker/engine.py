@@ -19,12 +19,14 @@ _ARCHITECTURES = {each.docker_name: each for each in Architecture}
 
 
 @asynccontextmanager
-async def open_engine() -> AsyncIterator[DockerEngine]:
+async def open_engine(
+    answer_within_s: float = connection.ANSWER_WITHIN_S,
+) -> AsyncIterator[DockerEngine]:
     """The engine that DOCKER_HOST, docker's context or the usual sockets lead to.
 
     Raises `DockerUnavailable` when it does not answer, `DockerError` when it has no BuildKit.
     """
-    async with connection.connect() as docker:
+    async with connection.connect(answer_within_s) as docker:
         yield DockerEngine(docker)
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from hover_async.docker.lines import Lines
 from hover_async.docker.trace import Log, Trace, Vertex
 from hover_async.errors import ImageBuildFailed
 
@@ -23,8 +25,8 @@ _OWN_STEPS = ("[internal]", "copy /context /", "exporting")
 class _Step:
     number: int
     name: str
+    lines: Lines
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
-    unfinished: bytes = b""
     announced: bool = False
     completed: bool = False
     error: str = ""
@@ -63,7 +65,8 @@ class BuildProgress:
     def _begin(self, vertex: Vertex) -> None:
         step = self._steps.get(vertex.digest)
         if step is None:
-            step = _Step(len(self._steps) + 1, vertex.name)
+            lines = Lines(partial(self._output, vertex.digest))
+            step = _Step(len(self._steps) + 1, vertex.name, lines)
             self._steps[vertex.digest] = step
         if vertex.started and not step.announced:
             step.announced = True
@@ -71,15 +74,11 @@ class BuildProgress:
 
     def _print(self, log: Log) -> None:
         step = self._steps.get(log.vertex)
-        if step is None:
-            return
-        *whole, step.unfinished = (step.unfinished + log.text).split(b"\n")
-        for line in whole:
-            self._output(step, line)
+        if step is not None:
+            step.lines.feed(log.text)
 
-    def _output(self, step: _Step, line: bytes) -> None:
-        """A line that was rewritten in place (a progress bar) counts as its last state."""
-        text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
+    def _output(self, digest: str, text: str) -> None:
+        step = self._steps[digest]
         step.tail.append(text)
         self._tell(step, text)
 
@@ -88,8 +87,7 @@ class BuildProgress:
         if not vertex.completed or step.completed:
             return
         step.completed = True
-        if step.unfinished:
-            self._output(step, step.unfinished)
+        step.lines.end()
         if vertex.error and "context canceled" not in vertex.error:
             step.error = vertex.error
         outcome = f"ERROR: {vertex.error}" if vertex.error else "DONE"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import aiodocker
-from anyio import CancelScope, move_on_after
+import aiohttp
 
-from hover_async.docker.connection import refusals
+from hover_async.docker.connection import json_lines, refusals, request
 from hover_async.errors import PushFailed
 from hover_async.ports import RegistryLogin
 from hover_async.values import ImageRef
 
-_UNTAG_WITHIN_S = 10
 _SENT = frozenset({"Pushed", "Layer already exists"})
 
 
@@ -24,15 +26,14 @@ async def push_image(
     login: RegistryLogin,
     on_progress: Callable[[int, int], None],
 ) -> None:
-    """Tag, push, and take the registry's tag off again: images are found by their own name."""
+    """Tag and push; a cancelled push is stopped at the engine too.
+
+    The tag stays, as docker's own does: it may have been there before.
+    """
     with refusals(f"tagging '{image}' as '{target}'"):
         await docker.images.tag(image, target.repository, tag=target.tag)
-    try:
-        with refusals(f"pushing to '{target}'"):
-            await _push(docker, target, login, on_progress)
-    finally:
-        with CancelScope(shield=True), move_on_after(_UNTAG_WITHIN_S):
-            await _untag(docker, target)
+    with refusals(f"pushing to '{target}'"):
+        await _push(docker, target, login, on_progress)
 
 
 async def _push(
@@ -42,30 +43,38 @@ async def _push(
     on_progress: Callable[[int, int], None],
 ) -> None:
     # the login travels in a header of this one request: not in argv, not in docker's config
-    auth = {"username": login.username, "password": login.password.reveal()}
+    headers = {"X-Registry-Auth": _login_header(login)}
+    path = f"images/{target.repository}/push?tag={quote(target.tag or '', safe='')}"
     progress = PushProgress(on_progress)
-    lines = docker.images.push(target.repository, tag=target.tag, auth=auth, stream=True)
     try:
-        async for line in lines:
-            progress(line)
-    except aiodocker.DockerError as failure:
-        raise PushFailed(
-            f"'{target}' was not taken by its registry: {failure.message}",
-            hint="see that the repository exists, that you may push to it, that Docker reaches it",
-        ) from failure
+        async with request(docker, "POST", path, headers=headers) as response:
+            async for line in json_lines(response):
+                if "error" in line:
+                    raise _refused(target, str(line["error"]))
+                progress(line)
+    except aiohttp.ClientError as failure:
+        raise _broken_off(target) from failure
     if not progress.confirmed:
-        raise PushFailed(
-            f"the push to '{target}' broke off before the registry confirmed it",
-            hint="see whether the Docker Engine still runs ('docker info'), then deploy again",
-        )
+        raise _broken_off(target)
 
 
-async def _untag(docker: aiodocker.Docker, target: ImageRef) -> None:
-    """Best effort: a tag too many harms nobody, a failed push must be told as such."""
-    try:
-        await docker.images.delete(str(target), noprune=True)
-    except aiodocker.DockerError:
-        return
+def _login_header(login: RegistryLogin) -> str:
+    content = {"username": login.username, "password": login.password.reveal()}
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+def _refused(target: ImageRef, message: str) -> PushFailed:
+    return PushFailed(
+        f"'{target}' was not taken by its registry: {message}",
+        hint="see that the repository exists, that you may push to it, that Docker reaches it",
+    )
+
+
+def _broken_off(target: ImageRef) -> PushFailed:
+    return PushFailed(
+        f"the push to '{target}' broke off before the registry confirmed it",
+        hint="see whether the Docker Engine still runs ('docker info'), then deploy again",
+    )
 
 
 class PushProgress:

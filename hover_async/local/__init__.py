@@ -5,6 +5,6 @@
 """
 
 from hover_async.local.lifecycle import LocalStatus, down, status, up
-from hover_async.local.record import DEFAULT_INSTANCE, LocalAws, endpoint
+from hover_async.local.record import LocalAws, endpoint
 
-__all__ = ["DEFAULT_INSTANCE", "LocalAws", "LocalStatus", "down", "endpoint", "status", "up"]
+__all__ = ["LocalAws", "LocalStatus", "down", "endpoint", "status", "up"]

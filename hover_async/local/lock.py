@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +29,8 @@ async def only_one(path: Path, report: Report) -> AsyncIterator[None]:
 
 
 async def _take(handle: int, path: Path, report: Report) -> None:
+    import fcntl  # Windows has none, and must get as far as our own words for that
+
     for turn in range(round(_WAIT_AT_MOST_S / _LOOK_EVERY_S)):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

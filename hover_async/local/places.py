@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from hover_async.errors import LocalError, UsageError
 
@@ -15,6 +16,8 @@ MINISTACK = "1.5.33"
 SAM_CLI = "1.170.0"
 """The wheel of this version carries AWS's runtime interface emulator."""
 
+DEFAULT_INSTANCE = "default"
+INSTANCE_VARIABLE = "HOVER_LOCAL_INSTANCE"
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -45,6 +48,11 @@ class Instance:
     """One local AWS of this user; another name is another one, with state of its own."""
 
     name: str
+
+    @classmethod
+    def named(cls, name: str | None) -> Self:
+        """The one of this name, else of HOVER_LOCAL_INSTANCE's, else the default one."""
+        return cls(name or os.environ.get(INSTANCE_VARIABLE) or DEFAULT_INSTANCE)
 
     def __post_init__(self) -> None:
         if not _INSTANCE.fullmatch(self.name):

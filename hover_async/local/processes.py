@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from anyio import CancelScope, run_process, sleep
 
 _RESET = [signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGHUP]
 _LOOK_EVERY_S = 0.1
+_DIES_WITHIN_S = 5
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,6 @@ class Daemon:
 
     def alive(self) -> bool:
         """Whether it runs. A zombie, or another program with the same id, does not count."""
-        with suppress(ChildProcessError, OverflowError):
-            os.waitpid(self.pid, os.WNOHANG)
         return self.mark in command_line(self.pid)
 
     async def wait_until_gone(self, within_s: float) -> bool:
@@ -41,12 +41,13 @@ class Daemon:
 
     async def stop(self, *, grace_s: float) -> bool:
         """Ask it to end, kill it after `grace_s`; whether it had to be killed."""
+        killed = False
         with CancelScope(shield=True):
-            if not self._signal(signal.SIGTERM) or await self.wait_until_gone(grace_s):
-                return False
-            self._signal(signal.SIGKILL)
-            await self.wait_until_gone(5)
-            return True
+            if self._signal(signal.SIGTERM) and not await self.wait_until_gone(grace_s):
+                killed = self._signal(signal.SIGKILL)
+                await self.wait_until_gone(_DIES_WITHIN_S)
+        _ended(self.pid)  # where it is a child of this very program, that also takes its remains
+        return killed
 
     def _signal(self, number: signal.Signals) -> bool:
         if not self.alive():
@@ -62,8 +63,8 @@ def command_line(pid: int) -> str:
         with suppress(OSError):
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("latin-1")
         return ""
-    listed = subprocess.run(
-        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],  # noqa: S603 - a number of ours
+    listed = subprocess.run(  # noqa: S603 - its only argument is a number
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
@@ -71,7 +72,7 @@ def command_line(pid: int) -> str:
     return listed.stdout
 
 
-def start_detached(argv: Sequence[str], *, log: Path, env: Mapping[str, str], mark: str) -> Daemon:
+def start_detached(argv: list[str], *, log: Path, env: Mapping[str, str], mark: str) -> Daemon:
     """Start a program in a session of its own, that reads nothing and writes to `log`.
 
     `mark` must be among its arguments.
@@ -90,7 +91,24 @@ def start_detached(argv: Sequence[str], *, log: Path, env: Mapping[str, str], ma
         setsigmask=[],
         setsigdef=_RESET,
     )
-    return Daemon(pid, mark)
+    daemon = Daemon(pid, mark)
+    _wait_until_named(daemon)
+    return daemon
+
+
+def _wait_until_named(daemon: Daemon) -> None:
+    """Linux lets a parent go on a moment before the new program's command line can be read."""
+    for _ in range(1000):
+        if daemon.alive() or _ended(daemon.pid):
+            return
+        time.sleep(0.001)
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 async def run_logged(

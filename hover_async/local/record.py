@@ -14,7 +14,6 @@ from typing import Final, Self
 from hover_async.local.places import Instance
 from hover_async.local.processes import Daemon
 
-DEFAULT_INSTANCE: Final = "default"
 REGION: Final = "us-east-1"
 ACCOUNT_ID: Final = "000000000000"
 _HEALTH_WITHIN_S = 10
@@ -46,12 +45,12 @@ class Record:
 
     pid: int
     port: int
-    token: str
+    mark: str
     started_at: float
 
     @property
     def daemon(self) -> Daemon:
-        return Daemon(self.pid, self.token)
+        return Daemon(self.pid, self.mark)
 
     @property
     def uptime_s(self) -> float:
@@ -71,7 +70,7 @@ class Record:
             return cls(
                 pid=int(kept["pid"]),
                 port=int(kept["port"]),
-                token=str(kept["token"]),
+                mark=str(kept["mark"]),
                 started_at=float(kept["started_at"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
@@ -92,9 +91,9 @@ class Record:
         )
 
 
-def edition(token: str) -> str:
+def edition(mark: str) -> str:
     """What MiniStack's health answer calls itself, so that ours is told from any other."""
-    return f"hover-async {token}"
+    return f"hover-async {mark}"
 
 
 def healthy(record: Record, *, within_s: float = _HEALTH_WITHIN_S) -> bool:
@@ -104,15 +103,18 @@ def healthy(record: Record, *, within_s: float = _HEALTH_WITHIN_S) -> bool:
         try:
             connection.request("GET", "/_ministack/health")
             answer = json.loads(connection.getresponse().read())
-            return isinstance(answer, dict) and answer.get("edition") == edition(record.token)
+            return isinstance(answer, dict) and answer.get("edition") == edition(record.mark)
         finally:
             connection.close()
     return False
 
 
-def endpoint(instance: str = DEFAULT_INSTANCE) -> LocalAws | None:
-    """The local AWS that runs now and answers, or None."""
-    which = Instance(instance)
+def endpoint(instance: str | None = None) -> LocalAws | None:
+    """The local AWS that runs now and answers, or None.
+
+    Without a name it is the one that HOVER_LOCAL_INSTANCE names, or the default one.
+    """
+    which = Instance.named(instance)
     record = Record.read(which.record)
     if record is None or os.name != "posix" or not record.daemon.alive():
         return None

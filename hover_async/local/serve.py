@@ -17,7 +17,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--bind", action="append", required=True)
     arguments.add_argument("--directory", required=True)
-    arguments.add_argument("--token", required=True, help="marks this process as ours")
+    arguments.add_argument("--mark", required=True, help="marks this process as ours")
     given = arguments.parse_args()
     os.chdir(given.directory)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -4,8 +4,9 @@
 first one.
 """
 
+from hover_async.manifest.fields import DeployCommand
 from hover_async.manifest.loader import load_manifest
-from hover_async.manifest.model import DeployCommand, Manifest, QueueSpec
+from hover_async.manifest.model import Manifest, QueueSpec
 from hover_async.manifest.stub import new_manifest
 
 __all__ = ["DeployCommand", "Manifest", "QueueSpec", "load_manifest", "new_manifest"]

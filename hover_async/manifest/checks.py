@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from hover_async.manifest.document import Path
-from hover_async.manifest.model import Manifest
+from hover_async.manifest.model import Manifest, QueueSpec
+from hover_async.manifest.names import DEAD, sqs_name
 
 MAX_FUNCTION_NAME = 64
 MAX_QUEUE_NAME = 80
@@ -13,47 +15,97 @@ RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192),
     *(2557, 2922, 3288, 3653),
 )
-"""What PutRetentionPolicy takes."""
+"""What CloudWatch's PutRetentionPolicy takes."""
 
 
-def cross_checks(manifest: Manifest) -> Iterator[tuple[Path, str]]:
-    """Every problem, with the path it is best told at."""
-    if manifest.log_retention not in RETENTION_DAYS:
-        nearest = min(RETENTION_DAYS, key=lambda days: abs(days - manifest.log_retention))
-        yield (
-            ("log-retention",),
-            f"CloudWatch keeps logs for {nearest} days, not for {manifest.log_retention}",
+class Found(NamedTuple):
+    """A problem, with the path it is best told at."""
+
+    path: Path
+    message: str
+    suggestion: str | None = None
+
+
+def cross_checks(manifest: Manifest) -> Iterator[Found]:
+    """Every problem that no key has by itself."""
+    yield from _stage_checks(manifest)
+    yield from _http_checks(manifest)
+    for key, spec in manifest.queues.items():
+        yield from _queue_checks(manifest, key, spec)
+    yield from _consumer_checks(manifest)
+
+
+def _stage_checks(manifest: Manifest) -> Iterator[Found]:
+    days = manifest.log_retention
+    if days not in RETENTION_DAYS:
+        nearest = min(RETENTION_DAYS, key=lambda known: abs(known - days))
+        yield Found(
+            ("log-retention",), f"CloudWatch cannot keep logs for {days} days", str(nearest)
         )
-    if manifest.http.domains and not manifest.http.certificate:
-        yield ("http", "domains"), "a domain needs http.certificate as well"
-    if manifest.http.certificate and not manifest.http.domains:
-        yield ("http", "certificate"), "a certificate needs http.domains as well"
-    if manifest.http.concurrency is not None and manifest.http.warm > manifest.http.concurrency:
-        limit = manifest.http.concurrency
-        yield (
-            ("http", "warm"),
-            f"{manifest.http.warm} containers cannot be warm with a concurrency of {limit}",
+    accounts = [
+        role.split(":")[4] for role in (manifest.auth.stack_role, manifest.auth.lambda_role)
+    ]
+    if len(set(accounts)) > 1:
+        message = f"the roles are of two accounts, {accounts[0]} and {accounts[1]}"
+        yield Found(("auth", "lambda-role"), message)
+
+
+def _http_checks(manifest: Manifest) -> Iterator[Found]:
+    http = manifest.http
+    if http.domains and not http.certificate:
+        yield Found(("http", "domains"), "domains need http.certificate as well")
+    if http.certificate and not http.domains:
+        yield Found(("http", "certificate"), "a certificate needs http.domains as well")
+    for index in _repeated(http.domains):
+        yield Found(("http", "domains", index), f"'{http.domains[index]}' is given twice")
+    if http.concurrency is not None and http.warm > http.concurrency:
+        message = f"{http.warm} containers cannot be warm with a concurrency of {http.concurrency}"
+        yield Found(("http", "warm"), message)
+
+
+def _queue_checks(manifest: Manifest, key: str, spec: QueueSpec) -> Iterator[Found]:
+    path: Path = ("queue", key)
+    function = manifest.queue_function(key).name
+    if len(function) > MAX_FUNCTION_NAME:
+        message = (
+            f"its function's name would be '{function}', "
+            f"{len(function)} characters of at most {MAX_FUNCTION_NAME}"
         )
-    yield from _queue_checks(manifest)
-
-
-def _queue_checks(manifest: Manifest) -> Iterator[tuple[Path, str]]:
-    consumers: dict[str, str] = {}
-    for function, spec in manifest.queue.items():
-        path: Path = ("queue", function)
-        name = manifest.queue_function(function)
-        if len(name) > MAX_FUNCTION_NAME:
-            yield path, f"the function's name '{name}' has more than {MAX_FUNCTION_NAME} characters"
-        limit = spec.concurrency
-        if limit is not None and spec.max_concurrency is not None and spec.max_concurrency > limit:
-            yield (
-                (*path, "max-concurrency"),
-                f"{spec.max_concurrency} at once cannot run with a concurrency of {limit}",
+        yield Found(path, message)
+    limit, most = spec.concurrency, spec.max_concurrency
+    if limit is not None and most is not None and most > limit:
+        message = f"{most} at once cannot run with a concurrency of {limit}"
+        yield Found((*path, "max-concurrency"), message)
+    for index, queue in enumerate(spec.queues):
+        name = sqs_name(manifest.name, queue, suffix=DEAD if spec.dead_letter else "")
+        if len(name) > MAX_QUEUE_NAME:
+            message = (
+                f"the queue's name on SQS would be '{name}', "
+                f"{len(name)} characters of at most {MAX_QUEUE_NAME}"
             )
-        for index, queue in enumerate(manifest.queues_of(function)):
-            at = (*path, "queues", index) if spec.queues else path
-            other = consumers.setdefault(manifest.queue_name(queue), function)
-            if other != function or spec.queues.count(queue) > 1:
-                yield at, f"queue '{queue}' is worked on by '{other}' already"
-            if len(manifest.queue_name(queue)) > MAX_QUEUE_NAME:
-                yield at, f"the queue's name has more than {MAX_QUEUE_NAME} characters"
+            yield Found((*path, "queues", index), message)
+
+
+def _consumer_checks(manifest: Manifest) -> Iterator[Found]:
+    """A queue has one function; which of two gets a message would be chance."""
+    owners: dict[str, str] = {}
+    for key, spec in manifest.queues.items():
+        for index, queue in enumerate(spec.queues):
+            at: Path = ("queue", key, "queues", index)
+            owner = owners.setdefault(sqs_name(manifest.name, queue), key)
+            if owner != key or queue in spec.queues[:index]:
+                yield Found(at, f"queue '{queue}' is worked on by 'queue.{owner}' already")
+    yield from _dead_letter_checks(manifest, owners)
+
+
+def _dead_letter_checks(manifest: Manifest, owners: Mapping[str, str]) -> Iterator[Found]:
+    for key, spec in manifest.queues.items():
+        for index, queue in enumerate(spec.queues if spec.dead_letter else ()):
+            name = sqs_name(manifest.name, queue, suffix=DEAD)
+            if name in owners:
+                message = f"its dead letters would go to '{name}', which 'queue.{owners[name]}' has"
+                yield Found(("queue", key, "queues", index), message)
+
+
+def _repeated(values: Sequence[str]) -> Iterator[int]:
+    return (index for index, value in enumerate(values) if value in values[:index])

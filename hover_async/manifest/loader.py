@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, get_args
+from stat import S_ISREG
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from hover_async.errors import ManifestError, Problem, ProjectError
-from hover_async.manifest.checks import cross_checks
+from hover_async.manifest.checks import Found, cross_checks
 from hover_async.manifest.document import MAX_BYTES, Document
+from hover_async.manifest.document import Path as KeyPath
 from hover_async.manifest.model import Manifest
+from hover_async.manifest.wording import in_words
 
-MISSING_HINTS = {
-    ("auth",): "two roles: 'stack-role' for CloudFormation, 'lambda-role' for the functions",
-    ("auth", "stack-role"): "the ARN of the role that CloudFormation acts as",
-    ("auth", "lambda-role"): "the ARN of the role that the functions act as",
-    ("name",): "the stage's name on AWS, as 'shop-production'",
-    ("region",): "the AWS region to deploy to, as 'eu-central-1'",
+TEXT_SECTIONS = ("environment", "build-args", "tags")
+"""Their values are text as it is written: `1.10` stays `1.10`, and nothing at all is empty."""
+EMPTY: Mapping[str, Callable[[], object]] = {
+    **dict.fromkeys(("auth", "http", "cli", "queue", "assets", *TEXT_SECTIONS), dict),
+    "deploy-commands": list,
 }
-KINDS = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "tuple_type": "a list",
-    "mapping_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
+"""A section whose every line is commented out says the same as one that is left out."""
+STAND_INS: dict[str, Any] = {
+    "name": "stage",
+    "region": "us-east-1",
+    "auth": dict.fromkeys(("stack-role", "lambda-role"), "arn:aws:iam::000000000000:role/r"),
 }
-"""What pydantic calls a wrong type, in the words of a manifest."""
+"""For required keys that are wrong, so that the rest can be looked at as a whole."""
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -39,86 +37,121 @@ def load_manifest(path: Path) -> Manifest:
 
     Raises `ProjectError` when there is no such file, and `ManifestError` with every problem found.
     """
-    text = _read(path)
-    document = Document.read(path.name, text)
-    if not document.problems and not isinstance(document.data, Mapping):
-        found = "is empty" if document.data is None else "is not a mapping of keys to values"
-        document.found((), f"the manifest {found}")
-    manifest = None if document.problems else _validate(document)
+    document = Document.read(path.name, _read(path))
+    manifest = _validate(document) if document.is_readable else None
     if manifest is None or document.problems:
         raise ManifestError(
             sorted(document.problems, key=lambda problem: (problem.line, problem.column)),
-            hint=f"mend {path}; the keys are explained in docs/manifest.md",
+            hint=f"correct {path}, then try again",
         )
     return manifest
 
 
 def _read(path: Path) -> str:
-    stages = sorted(file.stem for file in path.parent.glob("*.yml"))
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ManifestError([Problem(path.name, 1, 1, "", f"larger than {MAX_BYTES} bytes")])
-        return path.read_text(encoding="utf-8")
+        if not S_ISREG(path.stat().st_mode):
+            raise ProjectError(f"{path} is not a file", hint="a stage is a file .hover/STAGE.yml")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        known = f"stages here: {', '.join(stages)}" if stages else "there is no stage here yet"
-        raise ProjectError(
-            f"there is no manifest {path.parent.name}/{path.name} ({known})",
-            hint=f"in the project's root, 'hover-async stage new PROJECT {path.stem}' makes one",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ManifestError([Problem(path.name, 1, 1, "", "not UTF-8 text")]) from error
+        raise _no_such_stage(path) from error
     except OSError as error:
-        raise ProjectError(f"{path} cannot be read: {error.strerror}") from error
+        raise ProjectError(
+            f"{path} cannot be read: {error.strerror}", hint="look at who may read the file"
+        ) from error
+    if len(content) > MAX_BYTES:
+        problem = Problem(path.name, 1, 1, "", f"larger than {MAX_BYTES:,} bytes")
+        raise ManifestError([problem], hint="is this the right file?")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        problem = Problem(path.name, line, column, "", "not UTF-8 text")
+        raise ManifestError([problem], hint=f"save {path} as UTF-8") from error
+
+
+def _no_such_stage(path: Path) -> ProjectError:
+    stages = sorted(file.stem for file in path.parent.glob("*.yml"))
+    known = f"stages here: {', '.join(stages)}" if stages else "there is no stage here yet"
+    return ProjectError(
+        f"there is no manifest {path.parent.name}/{path.name} ({known})",
+        hint=f"in the project's root, 'hover-async stage new PROJECT {path.stem}' makes one",
+    )
 
 
 def _validate(document: Document) -> Manifest | None:
-    try:
-        manifest = Manifest.model_validate(document.data)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            _tell(document, detail)
+    data: Any = document.data
+    if not isinstance(data, dict):
+        found = "is empty" if data is None else "is not a mapping of keys to values"
+        document.found((), f"the manifest {found}")
         return None
-    manifest = manifest.written_as(document.data)
-    for path, message in cross_checks(manifest):
-        document.found(path, message)
-    return manifest
+    _fill_empty(data)
+    _take_as_text(document, data)
+    try:
+        manifest = Manifest.model_validate(data)
+    except ValidationError as error:
+        findings = list(in_words(error.errors(include_url=False)))
+        _tell(document, findings)
+        _tell(document, _checks_of_the_rest(data, findings))
+        return None
+    _tell(document, cross_checks(manifest))
+    return manifest.written_as(data)
 
 
-def _tell(document: Document, detail: Any) -> None:
-    loc = tuple(step for step in detail["loc"] if step not in {"[key]", "function-after"})
-    kind, found = detail["type"], detail["input"]
-    shown = repr(found) if not isinstance(found, Mapping | list) else "a nested value"
-    if kind == "extra_forbidden":
-        known = _known_keys(Manifest, loc[:-1])
-        close = get_close_matches(str(loc[-1]), known, n=1)
-        document.found(loc, "unknown key", close[0] if close else None)
-    elif kind == "missing":
-        wanted = MISSING_HINTS.get(loc)
-        document.found(loc, f"missing: {wanted}" if wanted else "missing")
-    elif kind == "value_error":
-        document.found(loc, str(detail["ctx"]["error"]))
-    elif kind == "enum":
-        close = get_close_matches(str(found), ["x86_64", "arm64"], n=1, cutoff=0.3)
-        message = f"expected {detail['ctx']['expected']}, found {shown}"
-        document.found(loc, message, close[0] if close else None)
-    elif kind in KINDS:
-        document.found(loc, f"expected {KINDS[kind]}, found {shown}")
+def _fill_empty(data: dict[str, Any]) -> None:
+    for key, empty in EMPTY.items():
+        if key in data and data[key] is None:
+            data[key] = empty()
+    queues: Any = data.get("queue")
+    for key, spec in queues.items() if isinstance(queues, dict) else ():
+        queues[key] = {} if spec is None else spec
+
+
+def _take_as_text(document: Document, data: dict[str, Any]) -> None:
+    for section in TEXT_SECTIONS:
+        values: Any = data.get(section)
+        for key, value in values.items() if isinstance(values, dict) else ():
+            if value is None:
+                values[key] = ""
+            elif isinstance(value, bool | int | float):
+                values[key] = document.written[section, key]
+
+
+def _tell(document: Document, findings: Iterable[Found]) -> None:
+    """Note each finding, but for those about a value that could not even be read."""
+    for path, message, suggestion in findings:
+        if not any(path[:end] in document.unread for end in range(1, len(path) + 1)):
+            document.found(path, message, suggestion)
+
+
+def _checks_of_the_rest(data: dict[str, Any], findings: Iterable[Found]) -> Iterable[Found]:
+    """The cross checks of what is left without the values that are wrong by themselves."""
+    rest = deepcopy(data)
+    for found in findings:
+        _drop(rest, found.path)
+    try:
+        return list(cross_checks(Manifest.model_validate(rest)))
+    except ValidationError:
+        return ()
+
+
+def _drop(data: dict[str, Any], path: KeyPath) -> None:
+    first = str(path[0])
+    if first in STAND_INS:
+        data[first] = STAND_INS[first]
+    elif first == "vpc":
+        data.pop("vpc", None)  # all of its keys are required
     else:
-        document.found(loc, f"{detail['msg'][0].lower()}{detail['msg'][1:]}, found {shown}")
+        _drop_key(data, path)
 
 
-def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
-    """The keys of the section at `path`."""
-    section: Any = model
-    for step in path:
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            fields = {field.alias: field.annotation for field in section.model_fields.values()}
-            section = fields.get(str(step))
-            section = next((arm for arm in get_args(section) if _is_section(arm)), section)
-    if not _is_section(section):
-        return []
-    return [str(field.alias) for field in section.model_fields.values()]
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _drop_key(data: dict[str, Any], path: KeyPath) -> None:
+    section: Any = data
+    for step, following in zip(path, [*path[1:], 0], strict=True):
+        if not isinstance(section, dict) or step not in section:
+            return
+        if isinstance(following, int):  # the end, or a list, whose other entries keep their index
+            del section[step]
+            return
+        section = section[step]

@@ -19,6 +19,7 @@ BUILD_PATHS = "/b????????T??????Z-????????/*"
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 ALL_VIEWER_EXCEPT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+SIMPLE_CORS = "60669652-455b-4ae9-85a4-c4c02393f86c"
 """CloudFront's managed policies, the same ids in every account (CloudFront developer guide)."""
 
 ALL_METHODS = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
@@ -89,6 +90,8 @@ def _distribution(manifest: Manifest) -> dict[str, Any]:
                 "ViewerProtocolPolicy": "redirect-to-https",
                 "AllowedMethods": ["GET", "HEAD"],
                 "CachePolicyId": CACHING_OPTIMIZED,
+                # A page under a domain of its own loads fonts and modules across origins.
+                "ResponseHeadersPolicyId": SIMPLE_CORS,
                 "Compress": True,
             }
         ],

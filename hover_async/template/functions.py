@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from hover_async.manifest import Manifest, QueueSpec
 from hover_async.manifest.model import Cli, Http
 from hover_async.template.cdn import DISTRIBUTION
 from hover_async.template.parts import Resources, attribute, join, ref, resource
-from hover_async.values import LATEST, LIVE, FunctionSpec, Role
+from hover_async.values import LATEST, LIVE, FunctionSpec
 
 
 def function_id(function: FunctionSpec) -> str:
@@ -19,10 +21,27 @@ def alias_id(function: FunctionSpec) -> str:
     return f"{function.logical_id}Live"
 
 
+class Section(NamedTuple):
+    """A function of the stage with its section of the manifest; `key` is its `queue.<key>`."""
+
+    function: FunctionSpec
+    spec: Http | Cli | QueueSpec
+    key: str | None = None
+
+
+def sections(manifest: Manifest) -> Iterator[Section]:
+    http, cli, *workers = manifest.functions
+    yield Section(http, manifest.http)
+    yield Section(cli, manifest.cli)
+    for worker, (key, spec) in zip(workers, manifest.queues.items(), strict=True):
+        yield Section(worker, spec, key)
+
+
 def functions(manifest: Manifest, *, image_uri: str, edge_url: str) -> Resources:
     resources: Resources = {}
-    for function in manifest.functions:
-        logs = f"{function.logical_id}Logs"
+    for section in sections(manifest):
+        function, logs = section.function, f"{section.function.logical_id}Logs"
+        # Older than the function, or Lambda makes one of its own that is kept for ever.
         resources[logs] = resource(
             "AWS::Logs::LogGroup",
             {
@@ -32,7 +51,7 @@ def functions(manifest: Manifest, *, image_uri: str, edge_url: str) -> Resources
         )
         resources[function_id(function)] = resource(
             "AWS::Lambda::Function",
-            _function(manifest, function, image_uri=image_uri, edge_url=edge_url),
+            _function(manifest, section, image_uri=image_uri, edge_url=edge_url),
             DependsOn=[logs],
         )
         # Never to change once it was created: an update or a rollback would move traffic.
@@ -48,50 +67,37 @@ def functions(manifest: Manifest, *, image_uri: str, edge_url: str) -> Resources
 
 
 def _function(
-    manifest: Manifest, function: FunctionSpec, *, image_uri: str, edge_url: str
+    manifest: Manifest, section: Section, *, image_uri: str, edge_url: str
 ) -> dict[str, Any]:
-    size = _size(manifest, function)
     vpc = manifest.vpc
     return {
-        "FunctionName": function.name,
+        "FunctionName": section.function.name,
         "Role": manifest.auth.lambda_role,
         "PackageType": "Image",
         "Code": {"ImageUri": image_uri},
         "Architectures": [manifest.architecture.value],
-        "MemorySize": size.memory,
-        "Timeout": size.timeout,
-        "ReservedConcurrentExecutions": size.concurrency,
+        "MemorySize": section.spec.memory,
+        "Timeout": section.spec.timeout,
+        "ReservedConcurrentExecutions": section.spec.concurrency,
         "EphemeralStorage": {"Size": manifest.ephemeral_storage},
-        "Environment": {"Variables": _variables(manifest, function, edge_url)},
+        "Environment": {"Variables": _variables(manifest, section, edge_url)},
         "VpcConfig": None
         if vpc is None
         else {"SecurityGroupIds": list(vpc.security_groups), "SubnetIds": list(vpc.subnets)},
+        "Tags": [{"Key": key, "Value": value} for key, value in manifest.tags.items()] or None,
     }
 
 
-def _size(manifest: Manifest, function: FunctionSpec) -> Http | Cli | QueueSpec:
-    match function.role:
-        case Role.HTTP:
-            return manifest.http
-        case Role.CLI:
-            return manifest.cli
-        case Role.QUEUE:
-            return manifest.queue[_queue(manifest, function)]
-
-
-def _queue(manifest: Manifest, function: FunctionSpec) -> str:
-    return next(
-        queue for queue in manifest.queue if manifest.queue_function(queue) == function.name
-    )
-
-
-def _variables(manifest: Manifest, function: FunctionSpec, edge_url: str) -> dict[str, object]:
+def _variables(manifest: Manifest, section: Section, edge_url: str) -> dict[str, object]:
     """Constant over deploys, so that a deploy of the same manifest changes nothing but the image.
 
-    The manifest's own environment is read by the runtime from `manifest.json` in the image.
+    The manifest's own environment is read by the runtime from `manifest.json` in the image, and
+    wins over these.
     """
     variables: dict[str, object] = {
-        "HOVER_ROLE": function.role.value,
+        "APP_ENV": "production",
+        "CACHE_PREFIX": manifest.name,
+        "HOVER_ROLE": section.function.role.value,
         "HOVER_ASSET_DOMAIN": edge(edge_url),
         "SQS_PREFIX": join(
             "https://sqs.",
@@ -103,17 +109,17 @@ def _variables(manifest: Manifest, function: FunctionSpec, edge_url: str) -> dic
         ),
         "SQS_SUFFIX": f"-{manifest.name}",
     }
-    if function.role is Role.QUEUE:
-        variables["HOVER_QUEUE"] = _queue(manifest, function)
+    if section.key is not None:
+        variables["HOVER_QUEUE"] = section.key
     return variables
 
 
 def edge(edge_url: str) -> dict[str, Any]:
-    """`https://{domain}` with the distribution's own domain (or its first label) put in."""
+    """`https://{domain}` with the distribution's own domain (or its first `{label}`) put in."""
     domain = attribute(DISTRIBUTION, "DomainName")
-    label = {"Fn::Select": [0, {"Fn::Split": [".", domain]}]}
-    before, slot, after = edge_url.partition("{domain}")
-    if slot:
-        return join(before, domain, after)
-    before, _, after = edge_url.partition("{label}")
-    return join(before, label, after)
+    slots = {
+        "{domain}": domain,
+        "{label}": {"Fn::Select": ["0", {"Fn::Split": [".", domain]}]},
+    }
+    pieces = re.split(r"(\{domain\}|\{label\})", edge_url)
+    return join(*(slots.get(piece, piece) for piece in pieces if piece))

@@ -3,56 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from hover_async.manifest import Manifest, QueueSpec
-from hover_async.manifest.model import logical_id
-from hover_async.template.functions import alias_id
+from hover_async.manifest.names import DEAD, FIFO, logical_id, sqs_name
+from hover_async.template.functions import alias_id, sections
 from hover_async.template.parts import RETAINED, Resources, attribute, ref, resource
-from hover_async.values import FunctionName, Role
+from hover_async.values import FunctionName
 
 MAX_VISIBILITY_S = 43_200
-MAX_RETENTION_S = 1_209_600
+RETENTION_S = 1_209_600
+"""14 days, SQS's longest: what nobody fetched yet is not lost over a holiday."""
 VISIBILITY_FACTOR = 6
 """AWS asks for six times the function's timeout, so that retries of a throttled batch fit in."""
 
 
 def queues(manifest: Manifest, *, started: Collection[FunctionName]) -> Resources:
     resources: Resources = {}
-    specs = [spec for spec in manifest.functions if spec.role is Role.QUEUE]
-    for name, function in zip(manifest.queue, specs, strict=True):
-        for queue in manifest.queues_of(name):
-            resources |= _queue(
-                manifest,
-                manifest.queue[name],
-                queue,
-                alias=alias_id(function),
-                enabled=function.name in started,
-            )
+    for function, spec, _ in sections(manifest):
+        if isinstance(spec, QueueSpec):
+            for queue in spec.queues:
+                resources |= _queue(
+                    manifest.name,
+                    queue,
+                    spec,
+                    alias=alias_id(function),
+                    enabled=function.name in started,
+                )
     return resources
 
 
-def _queue(
-    manifest: Manifest, spec: QueueSpec, queue: str, *, alias: str, enabled: bool
-) -> Resources:
-    is_fifo = queue.endswith(".fifo")
-    queue_id = logical_id("SqsQueue", queue)
-    dead_id = logical_id("DeadLetters", queue)
+def _queue(stage: str, queue: str, spec: QueueSpec, *, alias: str, enabled: bool) -> Resources:
+    """The ids are the queue's own: it keeps its messages when another function takes it over."""
+    queue_id, dead_id = logical_id("SqsQueue", queue), logical_id("DeadLetters", queue)
+    redrive = {"deadLetterTargetArn": attribute(dead_id, "Arn"), "maxReceiveCount": spec.tries}
     resources: Resources = {
-        queue_id: resource(
-            "AWS::SQS::Queue",
-            {
-                "QueueName": manifest.queue_name(queue),
-                "FifoQueue": True if is_fifo else None,
-                "VisibilityTimeout": min(spec.timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S),
-                "MessageRetentionPeriod": MAX_RETENTION_S,
-                "RedrivePolicy": {
-                    "deadLetterTargetArn": attribute(dead_id, "Arn"),
-                    "maxReceiveCount": spec.tries,
-                }
-                if spec.dead_letter
-                else None,
-            },
-            **RETAINED,
+        queue_id: _sqs_queue(
+            sqs_name(stage, queue),
+            VisibilityTimeout=min(spec.timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S),
+            RedrivePolicy=redrive if spec.dead_letter else None,
         ),
         logical_id("Consumer", queue): resource(
             "AWS::Lambda::EventSourceMapping",
@@ -69,14 +58,16 @@ def _queue(
         ),
     }
     if spec.dead_letter:
-        base, fifo, _ = manifest.queue_name(queue).partition(".fifo")
-        resources[dead_id] = resource(
-            "AWS::SQS::Queue",
-            {
-                "QueueName": f"{base}-dead{fifo}",
-                "FifoQueue": True if is_fifo else None,
-                "MessageRetentionPeriod": MAX_RETENTION_S,
-            },
-            **RETAINED,
-        )
+        resources[dead_id] = _sqs_queue(sqs_name(stage, queue, suffix=DEAD))
     return resources
+
+
+def _sqs_queue(name: str, **properties: Any) -> dict[str, Any]:
+    is_fifo = True if name.endswith(FIFO) else None
+    fixed = {
+        "QueueName": name,
+        "FifoQueue": is_fifo,
+        "ContentBasedDeduplication": is_fifo,  # each job's payload carries an id of its own
+        "MessageRetentionPeriod": RETENTION_S,
+    }
+    return resource("AWS::SQS::Queue", fixed | properties, **RETAINED)

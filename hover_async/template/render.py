@@ -16,7 +16,7 @@ from hover_async.template.http import API, api_url, http
 from hover_async.template.parts import attribute, ref
 from hover_async.template.queues import queues
 from hover_async.template.schedules import schedules
-from hover_async.values import FunctionName
+from hover_async.values import FunctionName, FunctionSpec
 
 MAX_RESOURCES = 500
 MAX_BYTES = 1_000_000
@@ -28,7 +28,9 @@ class Template:
     """A template as CloudFormation takes it: compact JSON, the same for the same input."""
 
     body: str
-    resources: int
+    functions: tuple[FunctionSpec, ...]
+    size_bytes: int
+    resource_count: int
 
 
 def render(
@@ -64,13 +66,14 @@ def render(
         },
     }
     body = json.dumps(template, separators=(",", ":"))
-    if len(resources) > MAX_RESOURCES or len(body.encode()) > MAX_BYTES:
+    size_bytes = len(body.encode())
+    if len(resources) > MAX_RESOURCES or size_bytes > MAX_BYTES:
         raise UsageError(
-            f"stage '{manifest.name}' needs {len(resources)} resources in {len(body):,} bytes; "
+            f"stage '{manifest.name}' needs {len(resources)} resources in {size_bytes:,} bytes; "
             f"one stack takes {MAX_RESOURCES} in {MAX_BYTES:,}",
             hint="give some queues to one function together, or make two stages of it",
         )
-    return Template(body, len(resources))
+    return Template(body, manifest.functions, size_bytes, len(resources))
 
 
 def _output(value: Any) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import json
 from collections.abc import Collection, Mapping
 
 from hover_async.manifest import Manifest
-from hover_async.template.functions import alias_id
+from hover_async.template.functions import alias_id, function_id
 from hover_async.template.parts import Resources, attribute, permission, ref, resource
-from hover_async.values import FunctionName, FunctionSpec
+from hover_async.values import LIVE, FunctionName, FunctionSpec
 
 WARMING_RATE = "rate(5 minutes)"
 """Lambda keeps an idle environment for 5 to 15 minutes."""
+STALE_AFTER_S = 60
+"""The shortest that AWS takes. By then the next minute's event is there: an old one is noise."""
 
 
 def schedules(manifest: Manifest, *, started: Collection[FunctionName]) -> Resources:
@@ -36,8 +38,26 @@ def _rule(
             {
                 "ScheduleExpression": rate,
                 "State": "ENABLED" if enabled else "DISABLED",
-                "Targets": [{"Id": "live", "Arn": ref(alias), "Input": json.dumps(event)}],
+                "Targets": [
+                    {
+                        "Id": LIVE,
+                        "Arn": ref(alias),
+                        "Input": json.dumps(event),
+                        "RetryPolicy": {"MaximumEventAgeInSeconds": STALE_AFTER_S},
+                    }
+                ],
             },
+        ),
+        # Lambda would run a failed event twice more, and a throttled one for six hours.
+        f"{rule_id}Once": resource(
+            "AWS::Lambda::EventInvokeConfig",
+            {
+                "FunctionName": ref(function_id(target)),
+                "Qualifier": LIVE,
+                "MaximumEventAgeInSeconds": STALE_AFTER_S,
+                "MaximumRetryAttempts": 0,
+            },
+            DependsOn=[alias],
         ),
         f"{rule_id}Permission": permission(
             alias, "events.amazonaws.com", attribute(f"{rule_id}Rule", "Arn")

@@ -1,0 +1,14 @@
+"""A cloud in memory, for tests of programs that deploy: every port, with its time and its faults.
+
+    cloud = FakeCloud(manifest)
+    cloud.world.fail("functions.publish", Throttled("slow down"))
+    await deploy_build(order, cloud.ports, cloud.images, reporter)
+
+It runs on asyncio and on trio; on trio's MockClock a deploy of minutes takes milliseconds.
+"""
+
+from hover_async.testing.cloud import FakeCloud
+from hover_async.testing.recorder import RecordingReporter
+from hover_async.testing.world import Call, World
+
+__all__ = ["Call", "FakeCloud", "RecordingReporter", "World"]

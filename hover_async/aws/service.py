@@ -1,0 +1,92 @@
+"""One AWS service as the adapters call it: by AWS's own operation names, with our errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeAlias
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hover_async.aws.errors import AnswerLost, RateLimited, hint_of, translate
+from hover_async.aws.pacing import Pacer
+from hover_async.aws.retry import READ, Policy, repeated
+
+Answer: TypeAlias = Mapping[str, Any]
+"""An answer as botocore's model shapes it; it does not leave `aws/`."""
+
+
+class Service:
+    """A client whose calls are repeated as their policy says and raise `AwsError` alone."""
+
+    def __init__(
+        self, client: Any, *, pacer: Pacer | None = None, unpaced: frozenset[str] = frozenset()
+    ) -> None:
+        self._client = client
+        self._pacer = pacer
+        self._unpaced = unpaced
+
+    async def call(
+        self, policy: Policy, operation: str, subject: str, /, **parameters: Any
+    ) -> Answer:
+        """The answer; a streamed body in it is read to its end.
+
+        `subject` is what the message of an error says the call was about.
+        """
+
+        async def send() -> Answer:
+            return await self._send_in_turn(operation, subject, parameters)
+
+        return await repeated(policy, send)
+
+    async def pages(
+        self, operation: str, subject: str, /, *, token: str, next_token: str, **parameters: Any
+    ) -> AsyncIterator[Answer]:
+        """Every page of a reading call; `token` is sent and `next_token` answered."""
+        while True:
+            page = await self.call(READ, operation, subject, **parameters)
+            yield page
+            if not page.get(next_token):
+                return
+            parameters[token] = page[next_token]
+
+    async def _send_in_turn(
+        self, operation: str, subject: str, parameters: Mapping[str, Any]
+    ) -> Answer:
+        if self._pacer is None or operation in self._unpaced:
+            return await self._send(operation, subject, parameters)
+        turn = await self._pacer.turn()
+        try:
+            return await self._send(operation, subject, parameters)
+        except RateLimited:
+            self._pacer.complain(turn)
+            raise
+
+    async def _send(self, operation: str, subject: str, parameters: Mapping[str, Any]) -> Answer:
+        try:
+            answer: dict[str, Any] = await getattr(self._client, xform_name(operation))(
+                **parameters
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, operation, subject) from error
+        for name, value in answer.items():
+            if hasattr(value, "read"):
+                answer[name] = await _read(value, operation, subject)
+        return answer
+
+
+async def _read(stream: Any, operation: str, subject: str) -> bytes:
+    from aiohttp import ClientError as ConnectionBroken
+
+    try:
+        async with stream:
+            body: bytes = await stream.read()
+            return body
+    except BotoCoreError as error:
+        raise translate(error, operation, subject) from error
+    except (ConnectionBroken, TimeoutError, OSError) as error:
+        raise AnswerLost(
+            f"{operation} of {subject}: the connection broke in the middle of the answer",
+            operation=operation,
+            hint=hint_of(AnswerLost),
+        ) from error

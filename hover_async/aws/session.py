@@ -1,0 +1,216 @@
+"""One stage's AWS: credentials found and checked, clients opened, ports put over them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
+from botocore.exceptions import BotoCoreError
+
+from hover_async.aws.errors import translate
+from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.pacing import Pacer
+from hover_async.aws.registry import EcrRegistry
+from hover_async.aws.retry import FIRST_CONTACT
+from hover_async.aws.service import Service
+from hover_async.aws.stacks import CloudFormationStacks
+from hover_async.aws.storage import S3Assets, S3Documents
+from hover_async.errors import CredentialsError, EndpointUnreachable, Rejected
+from hover_async.ports import Cloud
+from hover_async.values import Architecture
+from hover_async.version import __version__
+
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+LONGEST_INVOCATION_S = 900
+INVOKE_READ_TIMEOUT_S = LONGEST_INVOCATION_S + 60
+"""Above every function's own timeout; each invocation has its own, shorter deadline."""
+FEW_CONNECTIONS = 32
+"""For the APIs that are asked for little at a time."""
+KEEP_ALIVE_AFTER_S = 30
+"""NAT gateways forget a silent connection after 350 s; a command may be silent for 900."""
+
+
+@asynccontextmanager
+async def open_cloud(
+    *,
+    region: str,
+    profile: str | None,
+    endpoint_url: str | None,
+    bucket: str,
+    repository: str,
+    architecture: Architecture,
+    tags: Mapping[str, str],
+    max_connections: int,
+) -> AsyncIterator[Cloud]:
+    """The five ports of one stage. `max_connections` at once to S3 and to running functions.
+
+    Raises `CredentialsError` when there are none or AWS refuses them, `EndpointUnreachable` when
+    nobody answers; both before anything is done. With `endpoint_url` (a local AWS) any credentials
+    will do, and a profile's are used only if it is named.
+    """
+    endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
+    async with AsyncExitStack() as clients:
+        opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
+        identity = await _identify(await opener.open("sts"), profile, endpoint_url, region)
+        s3 = await opener.open("s3", connections=max_connections)
+        opened = {name: await opener.open(name) for name in ("ecr", "cloudformation")}
+        lambdas = await opener.open("lambda", pacer=Pacer(), unpaced=UNPACED)
+        invocations = await opener.open(
+            "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
+        )
+        yield Cloud(
+            assets=S3Assets(
+                s3,
+                bucket,
+                owner=identity.account,
+                region=region,
+                base_url=_base_url(bucket, region, identity, endpoint_url),
+                tags=tags,
+            ),
+            documents=S3Documents(s3, bucket, owner=identity.account),
+            registry=EcrRegistry(
+                opened["ecr"],
+                repository,
+                functions_arn=(
+                    f"arn:{identity.partition}:lambda:{region}:{identity.account}:function:*"
+                ),
+                host=_registry_host(region, identity, endpoint_url),
+                architecture=architecture,
+                tags=tags,
+            ),
+            stacks=CloudFormationStacks(opened["cloudformation"]),
+            functions=LambdaFunctions(lambdas, invocations),
+        )
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """Whose AWS account it is, as STS says. `partition` is `aws`, `aws-cn` or another."""
+
+    account: str
+    partition: str
+
+    @property
+    def dns_suffix(self) -> str:
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
+
+@dataclass(frozen=True)
+class _Opener:
+    """Opens clients that are closed with `clients`."""
+
+    session: aioboto3.Session
+    clients: AsyncExitStack
+    region: str
+    endpoint_url: str | None
+
+    async def open(
+        self,
+        name: str,
+        *,
+        connections: int = FEW_CONNECTIONS,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        pacer: Pacer | None = None,
+        unpaced: frozenset[str] = frozenset(),
+    ) -> Service:
+        config = AioConfig(
+            http_session_cls=_kept_alive,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=read_timeout_s,
+            max_pool_connections=connections,
+            retries={"total_max_attempts": 1, "mode": "standard"},  # retry.py repeats, not botocore
+            s3={"addressing_style": "path" if self.endpoint_url else "auto"},
+            user_agent_extra=f"hover-async/{__version__}",
+            # None: those of the environment, which must not stand between us and this machine
+            proxies={} if self.endpoint_url and _is_loopback(self.endpoint_url) else None,
+        )
+        try:
+            client = await self.clients.enter_async_context(
+                self.session.client(
+                    name, region_name=self.region, endpoint_url=self.endpoint_url, config=config
+                )
+            )
+        except BotoCoreError as error:
+            raise translate(error, f"opening '{name}'", f"region '{self.region}'") from error
+        except ValueError as error:
+            raise Rejected(
+                f"'{self.endpoint_url}' is no endpoint: {error}",
+                hint="give a whole URL, such as http://localhost:4566",
+            ) from error
+        return Service(client, pacer=pacer, unpaced=unpaced)
+
+
+def _kept_alive(
+    *args: Any, connector_args: Mapping[str, Any] | None = None, **options: Any
+) -> AIOHTTPSession:
+    """aiobotocore's HTTP session, with the keep-alive sockets that it does not pass on itself."""
+    sockets = {"socket_factory": _open_socket}
+    return AIOHTTPSession(*args, connector_args={**(connector_args or {}), **sockets}, **options)
+
+
+def _open_socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, *_ = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setblocking(False)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):  # Linux's names; others keep their defaults
+        if hasattr(socket, name):
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), KEEP_ALIVE_AFTER_S)
+    return opened
+
+
+def _session(region: str, profile: str | None, endpoint_url: str | None) -> aioboto3.Session:
+    anybody = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    given = profile or os.environ.get("AWS_ACCESS_KEY_ID") or not endpoint_url
+    try:
+        return aioboto3.Session(
+            region_name=region, profile_name=profile, **({} if given else anybody)
+        )
+    except BotoCoreError as error:
+        raise translate(error, "finding credentials", "") from error
+
+
+async def _identify(
+    sts: Service, profile: str | None, endpoint_url: str | None, region: str
+) -> _Identity:
+    whose = f"profile '{profile}'" if profile else "the default credentials"
+    try:
+        answer = await sts.call(FIRST_CONTACT, "GetCallerIdentity", whose)
+    except EndpointUnreachable as error:
+        error.hint = (
+            f"nothing usable answers at {endpoint_url}: is it running?"
+            if endpoint_url
+            else f"check the network, and that '{region}' is a region of AWS"
+        )
+        raise
+    except CredentialsError as error:
+        error.message = f"credentials refused or not found ({whose}): {error.message}"
+        raise
+    return _Identity(answer["Account"], answer["Arn"].split(":")[1])
+
+
+def _base_url(bucket: str, region: str, identity: _Identity, endpoint_url: str | None) -> str:
+    """Where objects are by path: a bucket's name with dots would fit no certificate as a host."""
+    root = endpoint_url or f"https://s3.{region}.{identity.dns_suffix}"
+    return f"{root.rstrip('/')}/{bucket}"
+
+
+def _registry_host(region: str, identity: _Identity, endpoint_url: str | None) -> str:
+    """A local AWS calls its registry by AWS's name, but it is at the endpoint itself."""
+    if endpoint_url:
+        return urlsplit(endpoint_url).netloc
+    return f"{identity.account}.dkr.ecr.{region}.{identity.dns_suffix}"
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")

@@ -1,0 +1,188 @@
+"""CloudFormation: stacks created, updated and read.
+
+CloudFormation gives one code, `ValidationError`, to many things; the two that are no failure for us
+can only be told by their words. Both are below, in `SAID`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hover_async.aws.retry import BY_TOKEN, READ
+from hover_async.aws.service import Answer, Service
+from hover_async.errors import AwsError, Conflict, NotFound, OutcomeUnknown, Rejected
+from hover_async.ports import StackDescription, StackEvent, StackRequest
+from hover_async.values import FunctionName
+
+SAID: Mapping[str, str] = {
+    "no such stack": "does not exist",
+    "nothing to update": "no updates are to be performed",
+}
+
+STACK = "AWS::CloudFormation::Stack"
+FUNCTION = "AWS::Lambda::Function"
+GONE = "DELETE_COMPLETE"
+BY_USER = "User Initiated"
+"""The reason CloudFormation gives the first event of every operation."""
+BEGINNINGS = frozenset(
+    {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
+)
+
+OTHERS_SINCE = 3
+"""Operations newer than ours to look behind; a stack's whole history is thousands of events."""
+
+
+def says(error: AwsError, what: str) -> bool:
+    """Whether a `ValidationError` is this one of the cases of `SAID`."""
+    return error.aws_code == "ValidationError" and SAID[what] in error.message.lower()
+
+
+class CloudFormationStacks:
+    """`Stacks` over CloudFormation."""
+
+    def __init__(self, cloudformation: Service) -> None:
+        self._cloudformation = cloudformation
+
+    async def describe(self, name: str) -> StackDescription | None:
+        try:
+            answer = await self._call(READ, "DescribeStacks", name)
+        except Rejected as error:
+            if says(error, "no such stack"):
+                return None
+            raise
+        stack = answer["Stacks"][0]
+        if stack["StackStatus"] == GONE:  # only a stack asked for by its id is still shown
+            return None
+        return StackDescription(
+            id=stack["StackId"],
+            name=stack["StackName"],
+            status=stack["StackStatus"],
+            reason=stack.get("StackStatusReason", ""),
+            outputs={out["OutputKey"]: out["OutputValue"] for out in stack.get("Outputs", ())},
+        )
+
+    async def create(self, request: StackRequest) -> None:
+        try:
+            await self._call(BY_TOKEN, "CreateStack", request.name, **_parameters(request))
+        except Conflict as error:
+            if not await self._is_begun(request, error):
+                raise
+
+    async def update(self, request: StackRequest) -> bool:
+        try:
+            await self._call(BY_TOKEN, "UpdateStack", request.name, **_parameters(request))
+        except (Conflict, Rejected) as error:
+            # A repeat after a lost answer meets our own update: under way, or all done already.
+            if await self._is_begun(request, error):
+                return True
+            if says(error, "nothing to update"):
+                return False
+            if says(error, "no such stack"):
+                raise _missing(request.name, error) from error
+            raise
+        return True
+
+    async def delete(self, name: str, *, token: str) -> None:
+        try:
+            await self._call(BY_TOKEN, "DeleteStack", name, ClientRequestToken=token)
+        except Conflict as error:
+            if error.aws_code != "TokenAlreadyExistsException":
+                raise
+
+    async def events(self, name: str, *, token: str) -> Sequence[StackEvent]:
+        found: list[StackEvent] = []
+        others = 0
+        try:
+            async for page in self._pages("DescribeStackEvents", name):  # the newest come first
+                for entry in page["StackEvents"]:
+                    event = _event(entry)
+                    if event.token == token:
+                        found.append(event)
+                    if _begins(entry):
+                        others += event.token != token
+                        if event.token == token or others == OTHERS_SINCE:
+                            return found[::-1]
+        except Rejected as error:
+            if says(error, "no such stack"):
+                raise _missing(name, error) from error
+            raise
+        return found[::-1]
+
+    async def functions(self, name: str) -> Sequence[FunctionName]:
+        names: list[FunctionName] = []
+        async for page in self._pages("ListStackResources", name):
+            for resource in page["StackResourceSummaries"]:
+                physical_id = resource.get("PhysicalResourceId")
+                if not physical_id or resource["ResourceStatus"] == GONE:
+                    continue
+                if resource["ResourceType"] == FUNCTION:
+                    names.append(FunctionName(physical_id))
+                elif resource["ResourceType"] == STACK:
+                    names.extend(await self.functions(physical_id))
+        return names
+
+    async def _is_begun(self, request: StackRequest, refusal: AwsError) -> bool:
+        """Whether the operation of this token has been accepted, whatever the refusal says."""
+        if refusal.aws_code == "TokenAlreadyExistsException":
+            return True
+        try:
+            return bool(await self.events(request.name, token=request.token))
+        except (NotFound, OutcomeUnknown):
+            return False
+
+    async def _call(self, policy: Any, operation: str, stack: str, /, **parameters: Any) -> Answer:
+        parameters.setdefault("StackName", stack)
+        return await self._cloudformation.call(policy, operation, f"stack '{stack}'", **parameters)
+
+    def _pages(self, operation: str, stack: str) -> Any:
+        return self._cloudformation.pages(
+            operation,
+            f"stack '{stack}'",
+            token="NextToken",  # noqa: S106 - the name of a parameter
+            next_token="NextToken",  # noqa: S106 - the same
+            StackName=stack,
+        )
+
+
+def _parameters(request: StackRequest) -> dict[str, Any]:
+    template = "TemplateURL" if request.template_is_url else "TemplateBody"
+    role = {"RoleARN": request.role_arn} if request.role_arn else {}
+    return {
+        "StackName": request.name,
+        template: request.template,
+        "ClientRequestToken": request.token,
+        "Tags": [{"Key": key, "Value": value} for key, value in request.tags.items()],
+        **role,
+    }
+
+
+def _event(entry: Mapping[str, Any]) -> StackEvent:
+    return StackEvent(
+        id=entry["EventId"],
+        logical_id=entry.get("LogicalResourceId", ""),
+        kind=entry.get("ResourceType", ""),
+        status=entry.get("ResourceStatus", ""),
+        reason=entry.get("ResourceStatusReason", ""),
+        token=entry.get("ClientRequestToken"),
+        physical_id=entry.get("PhysicalResourceId", ""),
+    )
+
+
+def _begins(entry: Mapping[str, Any]) -> bool:
+    """Whether an operation of the stack itself begins with this event: what is older is not its."""
+    return (
+        entry.get("PhysicalResourceId") == entry["StackId"]
+        and entry.get("ResourceStatus") in BEGINNINGS
+        and entry.get("ResourceStatusReason", "") == BY_USER
+    )
+
+
+def _missing(name: str, error: AwsError) -> NotFound:
+    return NotFound(
+        f"there is no stack '{name}'",
+        operation=error.operation,
+        aws_code=error.aws_code,
+        request_id=error.request_id,
+        hint="deploy the stage to create it",
+    )

@@ -1,0 +1,47 @@
+"""`hover-async deploy [STAGE]`"""
+
+from __future__ import annotations
+
+import click
+
+from hover_async.cli.plain import JsonReporter
+from hover_async.cli.reporting import reporter
+from hover_async.cli.run import run
+
+
+@click.command()
+@click.argument("stage", required=False)
+@click.option("--local", is_flag=True, help="To the AWS on this machine ('hover-async local up').")
+@click.option("--profile", help="The AWS profile, over the manifest's.")
+@click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
+@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
+def deploy(
+    stage: str | None, *, local: bool, profile: str | None, as_json: bool, project: str
+) -> None:
+    """Take the build in .hover/out live. STAGE, if given, must be the build's.
+
+    \b
+    Exit codes:
+      0    live: every function is at its new version
+      1    failed; nothing live has changed
+      2    usage or manifest error
+      3    another deploy of this stage is running
+      4    the flip failed and was put back: nothing live has changed
+      5    the flip failed and functions are mixed; each is named
+      130  interrupted; nothing live has changed
+    """
+    from hover_async import api
+    from hover_async.cli.summary import print_summary
+
+    with reporter(as_json=as_json) as report:
+        target = api.local_target() if local else api.AWS
+        deployment = run(
+            lambda: api.deploy(
+                stage, project=project, profile=profile, target=target, report=report
+            )
+        )
+    if as_json:
+        assert isinstance(report, JsonReporter)  # noqa: S101 - what `reporter` gives for --json
+        report.write({"event": "Deployed", **deployment.as_json()})
+    else:
+        print_summary(deployment)

@@ -1,0 +1,33 @@
+"""Which reporter: lanes for a terminal, lines for a pipe, JSON for a machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hover_async.cli.plain import JsonReporter, PlainReporter
+from hover_async.errors import HoverError
+from hover_async.events import Reporter
+
+
+@contextmanager
+def reporter(*, as_json: bool) -> Iterator[Reporter]:
+    """The reporter for this terminal; with `as_json` a failure becomes a line, too."""
+    if as_json:
+        lines = JsonReporter()
+        try:
+            yield lines
+        except HoverError as error:
+            lines.write({"event": "Failed", "exit_code": error.exit_code, **error.details()})
+            raise
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from rich.console import Console
+
+        from hover_async.cli.lanes import LanesReporter
+
+        with LanesReporter(Console(stderr=True)) as lanes:
+            yield lanes
+    else:
+        yield PlainReporter()

@@ -1,0 +1,57 @@
+"""What a deploy ends with: what is live, where, and where the time went."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hover_async.deploy.deployment import Deployment
+
+BAR_WIDTH = 32
+PLAIN_WIDTH = 110
+
+
+def print_summary(deployment: Deployment) -> None:
+    """The table on stdout, and the URL as its last line."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else _plain_width())
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("build", deployment.build_id)
+    facts.add_row("stage", deployment.stage)
+    facts.add_row("CDN", deployment.distribution_domain)
+    moves = deployment.activation.moves
+    live = ", ".join(f"{move.before.function}:{move.to}" for move in moves)
+    facts.add_row("live", live)
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("when", width=BAR_WIDTH, no_wrap=True)
+    table.add_column("")
+    for timed in deployment.steps:
+        style = "bold" if timed.critical else "dim"
+        bar = _bar(timed.start_s, timed.end_s, deployment.seconds, critical=timed.critical)
+        table.add_row(timed.step, f"{timed.seconds:.2f}", bar, timed.summary, style=style)
+    console.print(facts)
+    console.print(table)
+    path = [timed for timed in deployment.steps if timed.critical]
+    shares = ", ".join(
+        f"{timed.step} {timed.seconds / deployment.seconds:.0%}"
+        for timed in sorted(path, key=lambda timed: -timed.seconds)[:4]
+    )
+    console.print(f"live after {deployment.seconds:.1f} s; critical path (━): {shares}")
+    console.print(deployment.url, soft_wrap=True, highlight=False)
+
+
+def _bar(start_s: float, end_s: float, total_s: float, *, critical: bool) -> str:
+    begin = round(start_s / total_s * BAR_WIDTH)
+    length = max(1, round((end_s - start_s) / total_s * BAR_WIDTH))
+    return " " * min(begin, BAR_WIDTH - 1) + ("━" if critical else "─") * length
+
+
+def _plain_width() -> int:
+    return int(os.environ.get("COLUMNS", "") or PLAIN_WIDTH)

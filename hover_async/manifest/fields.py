@@ -1,0 +1,196 @@
+"""What a single value of the manifest may be: AWS's own limits and spellings, as types."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from hover_async.manifest.document import shown
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Text in full accord with `pattern` (of ASCII, unless `unicode`); else it "is not `what`"."""
+
+    pattern: str
+    what: str
+    unicode: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value, 0 if self.unicode else re.ASCII):
+            raise ValueError(f"{shown(value)} is not {self.what}")
+        return value
+
+
+@dataclass(frozen=True)
+class NoneOf:
+    """Text that does not match `pattern`; else it "is `why`"."""
+
+    pattern: str
+    why: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if re.fullmatch(self.pattern, value, re.ASCII):
+            raise ValueError(f"{shown(value)} is {self.why}")
+        return value
+
+
+@dataclass(frozen=True)
+class DeployCommand:
+    """An artisan command: as the user wrote it, and as the argument vector that is run."""
+
+    text: str
+    argv: tuple[str, ...]
+
+
+def _split_command(written: object) -> DeployCommand:
+    """Words as a POSIX shell splits them, and nothing else that a shell does."""
+    if not isinstance(written, str):
+        raise ValueError(f"expected a command, found {shown(written)}")  # noqa: TRY004 - pydantic's own
+    try:
+        words = shlex.split(written)
+    except ValueError as error:
+        raise ValueError(f"{shown(written)} cannot be split into words: {error}") from error
+    if words[:1] == ["php"]:
+        if words[1:2] != ["artisan"]:
+            raise ValueError(f"{shown(written)} is not an artisan command; only those can be run")
+        words = words[1:]
+    if words[:1] == ["artisan"]:
+        words = words[1:]
+    if not words or not words[0]:
+        raise ValueError(f"{shown(written)} names no artisan command")
+    if "\0" in written:
+        raise ValueError(f"{shown(written)} has a NUL, which no argument may have")
+    return DeployCommand(written, tuple(words))
+
+
+def _list_of_seconds(written: object) -> object:
+    """`5`, `"5, 10"` and `[5, 10]` are all lists of seconds; Laravel's worker takes the second."""
+    if isinstance(written, str) and re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", written):
+        return [int(seconds) for seconds in written.split(",")]
+    return [written] if isinstance(written, int) and not isinstance(written, bool) else written
+
+
+Memory = Annotated[int, Field(ge=128, le=10_240)]
+Concurrency = Annotated[int, Field(ge=1)]
+Storage = Annotated[int, Field(ge=512, le=10_240)]
+LambdaTimeout = Annotated[int, Field(ge=1, le=900)]
+HttpTimeout = Annotated[int, Field(ge=1, le=30)]
+"""API Gateway waits 30 s, and the runtime answers 504 a second before its function's end."""
+Backoff = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=43_200)], ...],
+    BeforeValidator(_list_of_seconds),
+    Field(strict=False, min_length=1),
+]
+"""Seconds before each next try; SQS hides a message for 12 hours at most."""
+
+Name = Annotated[
+    str,
+    Field(max_length=56),
+    Matching(
+        r"[a-z](-?[a-z0-9])+",
+        "a stage's name: lower-case letters, digits and single dashes, a letter first",
+    ),
+    NoneOf(r"(sthree|amzn-s3-demo)-.*", "a name that S3 keeps for itself"),
+]
+"""56 characters: with `-assets` behind it the name is a bucket's, and those end at 63."""
+Region = Annotated[
+    str, Matching(r"[a-z]{2,4}(-[a-z]+)+-\d", "an AWS region, such as 'eu-central-1'")
+]
+RoleArn = Annotated[
+    str,
+    Matching(
+        r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}",
+        "the ARN of an IAM role, such as 'arn:aws:iam::123456789012:role/NAME'",
+    ),
+]
+CertificateArn = Annotated[
+    str,
+    Matching(
+        r"arn:aws[a-z-]*:acm:us-east-1:\d{12}:certificate/[\w-]+",
+        "the ARN of a certificate in us-east-1, where CloudFront looks for it",
+    ),
+]
+Profile = Annotated[str, Matching(r"[^\s\[\]](.*[^\s\[\]])?", "the name of an AWS profile")]
+Dockerfile = Annotated[
+    str,
+    Matching(
+        r"(?!/)(?!.*(^|/)\.\.?(/|$))[^\0\n\r\\]+", "the path of a Dockerfile below .hover", True
+    ),
+]
+VariableName = Annotated[
+    str,
+    Matching(r"[A-Za-z_]\w{0,255}", "a name for a variable"),
+    NoneOf(r"HOVER_.*", "hover-async's own: choose another name"),
+    NoneOf(
+        r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|"
+        r"AWS_ACCESS_KEY(_ID)?|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|"
+        r"LAMBDA_(TASK_ROOT|RUNTIME_DIR)",
+        "set by AWS Lambda itself: leave it out",
+    ),
+]
+"""Lambda's reserved names only: AWS_BUCKET and AWS_URL are the application's to set."""
+VariableValue = Annotated[
+    str,
+    Matching(r"[^\0]*", "text without NUL", True),
+    Field(max_length=100_000),
+]
+"""Linux hands a process no variable of 128 KiB or more."""
+QueueName = Annotated[
+    str,
+    Matching(r"[A-Za-z0-9_-]{1,75}(\.fifo)?", "a queue's name: letters, digits, - and _"),
+]
+QueueFunctionName = Annotated[
+    str, Matching(r"[A-Za-z0-9][A-Za-z0-9_-]*", "a function's name: letters, digits, - and _")
+]
+UrlPath = Annotated[str, Matching(r"/[!-~]*", "a path that begins with /")]
+Domain = Annotated[
+    str,
+    Field(max_length=253),
+    Matching(
+        r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]",
+        "a domain name in lower-case letters, such as 'www.example.com'",
+    ),
+]
+SecurityGroup = Annotated[str, Matching(r"sg-[0-9a-f]{8,17}", "the id of a security group")]
+Subnet = Annotated[str, Matching(r"subnet-[0-9a-f]{8,17}", "the id of a subnet")]
+TagName = Annotated[
+    str,
+    Matching(r"[\w\s.:/=+@-]{1,128}", "a tag's name of at most 128 letters and digits", True),
+    NoneOf(r"[Aa][Ww][Ss]:.*", "AWS's own: a tag may not begin with 'aws:'"),
+]
+TagValue = Annotated[
+    str, Matching(r"[\w\s.:/=+@-]{0,256}", "a tag's value of at most 256 letters and digits", True)
+]
+HeaderValue = Annotated[
+    str, Matching(r"[!-~]([ -~]*[!-~])?", "the value of a Cache-Control header")
+]
+Command = Annotated[
+    DeployCommand, BeforeValidator(_split_command), WithJsonSchema({"type": "string"})
+]

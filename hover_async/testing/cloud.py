@@ -1,0 +1,24 @@
+"""The whole fake: five ports and a Docker engine over one world."""
+
+from __future__ import annotations
+
+from hover_async.ports import Cloud
+from hover_async.testing.images import FakeImages, FakeRegistry
+from hover_async.testing.lambdas import FakeFunctions
+from hover_async.testing.stacks import FakeStacks
+from hover_async.testing.storage import FakeAssetStore, FakeDocuments
+from hover_async.testing.world import World
+
+
+class FakeCloud:
+    """An account and region with nothing in it yet; `ports` is what a deploy takes."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.assets = FakeAssetStore(self.world)
+        self.documents = FakeDocuments(self.world)
+        self.registry = FakeRegistry(self.world)
+        self.lambdas = FakeFunctions(self.world)
+        self.stacks = FakeStacks(self.world, self.lambdas, self.assets)
+        self.images = FakeImages(self.world, self.registry)
+        self.ports = Cloud(self.assets, self.documents, self.registry, self.stacks, self.lambdas)

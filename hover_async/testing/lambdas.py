@@ -1,0 +1,193 @@
+"""Lambda in memory: functions, versions, aliases, and containers that boot and stay busy."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyio import current_time, sleep
+
+from hover_async.errors import Conflict, NotFound, Throttled
+from hover_async.ports import Alias, FunctionState, Invocation, Repeatable
+from hover_async.testing.world import World
+from hover_async.values import LATEST, LIVE, FunctionName, Version
+
+BOOT_S = 1.2
+
+
+@dataclass
+class FakeVersion:
+    """A version's code, and when it becomes Active."""
+
+    image_uri: str
+    description: str
+    active_at_s: float
+
+
+@dataclass
+class FakeAlias:
+    version: Version
+    revision: int = 0
+
+
+@dataclass
+class FakeFunction:
+    """`updated_at_s` is when the last update of `$LATEST` is done."""
+
+    image_uri: str
+    updated_at_s: float = 0.0
+    versions: dict[Version, FakeVersion] = field(default_factory=dict)
+    live: FakeAlias = field(default_factory=lambda: FakeAlias(LATEST))
+
+
+@dataclass
+class Container:
+    id: str
+    version: Version
+    busy: bool = True
+
+
+Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass
+class FakeFunctions:
+    """`commands` answers a deploy command's argument vector with its exit code and output.
+
+    `boot_error` makes containers fail to start; `free_concurrency` bounds how many run at once.
+    """
+
+    world: World
+    functions: dict[FunctionName, FakeFunction] = field(default_factory=dict)
+    commands: Callable[[list[str]], tuple[int, str]] = lambda argv: (0, f"ran {' '.join(argv)}\n")
+    boot_error: str | None = None
+    health_status: int = 200
+    free_concurrency: int = 1000
+    settle_s: float = 2.0
+    containers: dict[FunctionName, list[Container]] = field(default_factory=dict)
+    ran: list[list[str]] = field(default_factory=list)
+    _ids: itertools.count[int] = field(default_factory=itertools.count)
+
+    def live(self) -> dict[FunctionName, Version]:
+        return {name: function.live.version for name, function in self.functions.items()}
+
+    async def state(self, function: FunctionName, version: Version) -> FunctionState:
+        async with self.world.request("functions.state", function):
+            found = self._function(function)
+            named = found.live.version if version == LIVE else version
+            if named == LATEST:
+                done = current_time() >= found.updated_at_s
+                return _state(
+                    LATEST, "Active", "Successful" if done else "InProgress", found.image_uri
+                )
+            published = found.versions[named]
+            state = "Active" if current_time() >= published.active_at_s else "Pending"
+            return _state(named, state, "Successful", published.image_uri)
+
+    async def publish(
+        self, function: FunctionName, *, code_sha256: str, description: str
+    ) -> Version:
+        async with self.world.request("functions.publish", function):
+            found = self._function(function)
+            if _sha(found.image_uri) != code_sha256:
+                raise Conflict("the code is another one")
+            last = max(found.versions, key=int, default=None)
+            if last and found.versions[last].image_uri == found.image_uri:
+                return last
+            version = Version(str(int(last or 0) + 1))
+            active_at_s = current_time() + self.settle_s
+            found.versions[version] = FakeVersion(found.image_uri, description, active_at_s)
+            return version
+
+    async def alias(self, function: FunctionName, name: str) -> Alias | None:
+        async with self.world.request("functions.alias", function):
+            found = self._function(function)
+            return Alias(function, found.live.version, str(found.live.revision))
+
+    async def move_alias(self, alias: Alias, name: str, *, to: Version) -> Alias:
+        async with self.world.request("functions.move_alias", alias.function):
+            live = self._function(alias.function).live
+            if str(live.revision) != alias.revision:
+                raise Conflict(f"{name} of {alias.function} was changed by somebody else")
+            live.version, live.revision = to, live.revision + 1
+            return Alias(alias.function, to, str(live.revision))
+
+    async def invoke(
+        self,
+        function: FunctionName,
+        version: Version,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        repeatable: Repeatable,
+    ) -> Invocation:
+        event = json.loads(payload)
+        async with self.world.request("functions.invoke", function):
+            container, cold = self._container(function, version)
+            try:
+                if cold:
+                    await sleep(BOOT_S)
+                    if self.boot_error:
+                        self.containers[function].remove(container)
+                        body = json.dumps({"errorMessage": self.boot_error}).encode()
+                        return Invocation(body, "Unhandled", "", version)
+                answer = await self._answer(event, container, cold=cold)
+                return Invocation(json.dumps(answer).encode(), None, "", version)
+            finally:
+                container.busy = False
+
+    async def unreserved_concurrency(self) -> int:
+        async with self.world.request("functions.unreserved_concurrency"):
+            return self.free_concurrency
+
+    def _function(self, name: FunctionName) -> FakeFunction:
+        if name not in self.functions:
+            raise NotFound(f"no function {name}")
+        return self.functions[name]
+
+    def _container(self, function: FunctionName, version: Version) -> tuple[Container, bool]:
+        fleet = self.containers.setdefault(function, [])
+        for container in fleet:
+            if container.version == version and not container.busy:
+                container.busy = True
+                return container, False
+        busy = sum(
+            container.busy for containers in self.containers.values() for container in containers
+        )
+        if busy >= self.free_concurrency:
+            raise Throttled("Rate Exceeded", aws_code="TooManyRequestsException")
+        fleet.append(Container(f"container-{next(self._ids)}", version))
+        return fleet[-1], True
+
+    async def _answer(
+        self, event: Mapping[str, Any], container: Container, *, cold: bool
+    ) -> Mapping[str, Any]:
+        if event.get("warmer_ping"):
+            await sleep(event["hold_ms"] / 1000)
+            return {"instance": container.id, "cold": cold, "boot_ms": BOOT_S * 1000}
+        if "command" in event:
+            self.ran.append(event["command"])
+            status, output = self.commands(event["command"])
+            encoded = base64.b64encode(output.encode()).decode()
+            return {"exit_code": status, "output": encoded, "timed_out": False, "duration_ms": 5}
+        return {"statusCode": self.health_status}
+
+
+def _state(version: Version, state: str, last_update: str, image_uri: str) -> FunctionState:
+    return FunctionState(
+        version=version,
+        state=state,
+        state_reason="",
+        last_update=last_update,
+        last_update_reason="",
+        code_sha256=_sha(image_uri),
+        image_uri=image_uri,
+    )
+
+
+def _sha(image_uri: str) -> str:
+    return image_uri.rpartition(":")[2]

@@ -1,0 +1,127 @@
+"""S3 in memory: objects, multipart uploads, and documents written by compare and set."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hover_async.errors import Conflict, NotFound, Rejected
+from hover_async.ports import Document, ObjectHeaders, Part
+from hover_async.testing.world import World
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    body: bytes
+    headers: ObjectHeaders
+
+
+@dataclass
+class FakeAssetStore:
+    """The objects by key, and the multipart uploads that are still open."""
+
+    world: World
+    objects: dict[str, StoredObject] = field(default_factory=dict)
+    open_uploads: dict[str, tuple[ObjectHeaders, dict[int, bytes]]] = field(default_factory=dict)
+    bucket_exists: bool = False
+    _ids: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def ensure_bucket(self) -> None:
+        async with self.world.request("assets.ensure_bucket"):
+            self.bucket_exists = True
+
+    def url(self, key: str) -> str:
+        return f"https://bucket.s3.amazonaws.com/{key}"
+
+    async def keys(self, prefix: str) -> Mapping[str, int]:
+        async with self.world.request("assets.keys", prefix):
+            return {
+                key: len(stored.body)
+                for key, stored in self.objects.items()
+                if key.startswith(prefix)
+            }
+
+    async def put(self, key: str, body: bytes, headers: ObjectHeaders, *, sha256: str) -> None:
+        async with self.world.request("assets.put", key):
+            self._verify(body, sha256)
+            self.objects[key] = StoredObject(body, headers)
+
+    async def copy(self, source: str, key: str, headers: ObjectHeaders) -> None:
+        async with self.world.request("assets.copy", key):
+            if source not in self.objects:
+                raise NotFound(f"no object {source}")
+            self.objects[key] = StoredObject(self.objects[source].body, headers)
+
+    async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
+        async with self.world.request("assets.begin_multipart", key):
+            upload_id = f"upload-{next(self._ids)}"
+            self.open_uploads[upload_id] = (headers, {})
+            return upload_id
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, body: bytes, *, sha256: str
+    ) -> Part:
+        async with self.world.request("assets.put_part", key):
+            self._verify(body, sha256)
+            self.open_uploads[upload_id][1][number] = body
+            return Part(number, f"etag-{number}", sha256)
+
+    async def complete_multipart(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, size_bytes: int
+    ) -> None:
+        async with self.world.request("assets.complete_multipart", key):
+            headers, bodies = self.open_uploads.pop(upload_id)
+            body = b"".join(bodies[part.number] for part in parts)
+            if len(body) != size_bytes:
+                raise Rejected(f"{key} has {len(body)} bytes, not {size_bytes}")
+            self.objects[key] = StoredObject(body, headers)
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        async with self.world.request("assets.abort_multipart", key):
+            self.open_uploads.pop(upload_id, None)
+
+    def _verify(self, body: bytes, sha256: str) -> None:
+        if base64.b64encode(hashlib.sha256(body).digest()).decode() != sha256:
+            raise Rejected("the checksum is not the body's")
+
+
+@dataclass
+class FakeDocuments:
+    """Every document by key; an etag for each write."""
+
+    world: World
+    documents: dict[str, Document] = field(default_factory=dict)
+    _etags: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def read(self, key: str) -> Document | None:
+        async with self.world.request("documents.read", key):
+            return self.documents.get(key)
+
+    async def create(self, key: str, body: bytes) -> str:
+        async with self.world.request("documents.create", key):
+            if key in self.documents:
+                raise Conflict(f"{key} exists")
+            return self._write(key, body)
+
+    async def replace(self, key: str, body: bytes, etag: str) -> str:
+        async with self.world.request("documents.replace", key):
+            self._expect(key, etag)
+            return self._write(key, body)
+
+    async def delete(self, key: str, etag: str) -> None:
+        async with self.world.request("documents.delete", key):
+            if key in self.documents:
+                self._expect(key, etag)
+                del self.documents[key]
+
+    def _expect(self, key: str, etag: str) -> None:
+        if key not in self.documents or self.documents[key].etag != etag:
+            raise Conflict(f"{key} was changed")
+
+    def _write(self, key: str, body: bytes) -> str:
+        etag = f"etag-{next(self._etags)}"
+        self.documents[key] = Document(body, etag)
+        return etag

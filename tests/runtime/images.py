@@ -1,0 +1,77 @@
+"""Builds images with the Docker Engine's own BuildKit, as hover-async does, without its Python code."""
+
+import http.client
+import io
+import json
+import socket
+import tarfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+RUNTIME = Path(__file__).resolve().parents[2] / "hover_async" / "runtime"
+
+Files = dict[str, bytes]
+
+
+def context(project: Path, manifest: dict[str, Any]) -> Files:
+    """A project and the runtime, laid out as `hover-async build` does."""
+    files = {}
+    for path in sorted(project.rglob("*")):
+        name = path.relative_to(project).as_posix()
+        if path.is_file() and not name.startswith((".hover/out", "vendor/")):
+            files[name] = path.read_bytes()
+    for path in sorted(RUNTIME.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(RUNTIME).as_posix()
+            files[f".hover/out/application/hover_runtime/{name}"] = path.read_bytes()
+    files[".hover/out/application/hover_runtime/manifest.json"] = json.dumps(manifest).encode()
+    return files
+
+
+def build(
+    files: Files,
+    tag: str,
+    *,
+    base: str = "",
+    dockerfile: str = ".hover/Dockerfile",
+    target: str = "",
+    arguments: dict[str, str] | None = None,
+) -> str:
+    """Builds an image and returns its tag; every stage's base is `base`."""
+    bases = dict.fromkeys(("BASE_IMAGE", "NODE_IMAGE", "COMPOSER_IMAGE"), base) if base else {}
+    query = {
+        "version": "2",
+        "dockerfile": dockerfile,
+        "t": tag,
+        "target": target,
+        "buildargs": json.dumps(bases | (arguments or {})),
+    }
+    connection = http.client.HTTPConnection("docker")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect("/var/run/docker.sock")
+    connection.request(
+        "POST",
+        f"/build?{urlencode(query)}",
+        body=_tar(files),
+        headers={"Content-Type": "application/x-tar"},
+    )
+    response = connection.getresponse()
+    messages = [json.loads(line) for line in response.read().splitlines() if line]
+    connection.close()
+    errors = [message["error"] for message in messages if "error" in message]
+    assert response.status == http.client.OK, messages
+    assert not errors, errors
+    return tag
+
+
+def _tar(files: Files) -> bytes:
+    buffer = io.BytesIO()
+    # The engine of 2022 does not take an archive for one that begins with a PAX header.
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = 0o755 if content.startswith(b"#!") else 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

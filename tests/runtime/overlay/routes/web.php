@@ -1,0 +1,86 @@
+<?php
+
+use Illuminate\Http\Request;
+use Illuminate\Support\Facades\Log;
+use Illuminate\Support\Facades\Route;
+
+/* Pages by which the tests of the runtime see what reaches an application, and make it answer as they like. */
+
+Route::get('/', fn () => response('home', 200, ['Content-Type' => 'text/plain; charset=UTF-8']));
+
+// ?answer=<base64 of {"status", "headers": [[name, value], ...], "body": base64}>
+Route::any('/answer', function (Request $request) {
+    $answer = json_decode(base64_decode($request->query('answer')), true);
+    http_response_code($answer['status'] ?? 200);
+    foreach ($answer['headers'] ?? [] as [$name, $value]) {
+        header("$name: $value", false);
+    }
+    echo base64_decode($answer['body'] ?? '');
+    exit;
+});
+
+Route::get('/env/{name}', fn (string $name) => response()->json([
+    'getenv' => getenv($name), 'server' => $_SERVER[$name] ?? null, 'env' => env($name),
+]));
+
+Route::get('/sleep/{seconds}', function (string $seconds) {
+    usleep((int) ($seconds * 1e6));
+    return 'slept';
+});
+
+Route::get('/big/{bytes}', fn (int $bytes) => response(str_repeat('x', $bytes), 200, ['Content-Type' => 'text/plain']));
+
+Route::get('/binary/{bytes}', fn (int $bytes) => response(random_bytes($bytes), 200, ['Content-Type' => 'application/octet-stream']));
+
+Route::get('/stream', fn () => response()->stream(function () {
+    foreach (['one ', 'two ', 'three'] as $part) {
+        echo $part;
+        flush();
+    }
+}));
+
+Route::get('/file', fn () => response()->download(base_path('artisan'), 'artisan.txt'));
+
+Route::get('/throw/{message}', fn (string $message) => throw new RuntimeException($message));
+
+Route::get('/fatal', function () {
+    ini_set('memory_limit', '32M');
+    return str_repeat('x', 1 << 30);
+});
+
+Route::get('/killed', function () {
+    posix_kill(getmypid(), 9);
+    sleep(5);
+});
+
+Route::get('/warned', function () {
+    trigger_error('a deprecated thing', E_USER_DEPRECATED);
+    error_log('to the error log');
+    Log::info('to the Laravel log');
+    return 'warned';
+});
+
+Route::get('/after', function () {
+    app()->terminating(fn () => file_put_contents('/tmp/after', 'done'));
+    return 'answered';
+});
+
+Route::get('/pid', fn () => response()->json(['pid' => getmypid(), 'ppid' => posix_getppid()]));
+
+Route::any('{path}', fn (Request $request) => response()->json([
+    'server' => array_filter($_SERVER, fn ($name) => preg_match(
+        '/^(HTTP|REQUEST|SERVER|REMOTE|SCRIPT|PHP_SELF|PATH_INFO|QUERY|CONTENT|DOCUMENT|GATEWAY|HOVER_REQUEST)/',
+        $name,
+    ), ARRAY_FILTER_USE_KEY),
+    'get' => $_GET,
+    'post' => $_POST,
+    'cookies' => $_COOKIE,
+    'files' => array_map(fn ($file) => [
+        'name' => $file['name'], 'type' => $file['type'], 'sha256' => hash_file('sha256', $file['tmp_name']),
+    ], $_FILES),
+    'body' => base64_encode(file_get_contents('php://input')),
+    'url' => $request->fullUrl(),
+    'path' => $request->decodedPath(),
+    'ip' => $request->ip(),
+    'https' => $request->isSecure(),
+]))->where('path', '.*');
