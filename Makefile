@@ -31,7 +31,7 @@ demo: $(VENV)/user
 	    $(EXAMPLE)/base-image & beside=$$!
 	    trap 'kill $$beside 2>/dev/null || true' EXIT
 	fi
-	hover-async local up
+	hover-async local up >/dev/null
 	if [ -n "$$beside" ]; then wait "$$beside"; trap - EXIT; else $(EXAMPLE)/base-image; fi
 	cd $(EXAMPLE)
 	hover-async build dev
@@ -47,7 +47,7 @@ test: lint
 	# The tests' own local AWS; one that ran before is used, and left running.
 	if ! hover-async local status >/dev/null; then
 	    trap 'hover-async local down >/dev/null 2>&1 || true' EXIT
-	    hover-async local up
+	    hover-async local up >/dev/null
 	fi
 	python -m pytest $(TESTS)
 

@@ -114,7 +114,11 @@ class LambdaFunctions:
 
         if repeatable is Repeatable.NEVER:
             return await repeated(NEVER, send)
-        return await repeated(INVOKE_ONCE_MORE, lambda: repeated(INVOKE_REFUSED, send))
+
+        async def send_until_taken() -> Invocation:
+            return await repeated(INVOKE_REFUSED, send)
+
+        return await repeated(INVOKE_ONCE_MORE, send_until_taken)
 
     async def unreserved_concurrency(self) -> int:
         answer = await self._lambdas.call(READ, "GetAccountSettings", "the account")
@@ -201,5 +205,5 @@ def _code_sha256(about: Answer, code: Answer) -> str:
     said: str = about.get("CodeSha256", "")
     if HASH.fullmatch(said):
         return said
-    digest: str = code.get("ResolvedImageUri", "").rpartition("@sha256:")[2]
+    digest: str = code.get("ResolvedImageUri", "").partition("@sha256:")[2]
     return digest

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hover_async.aws.retry import CREATE, READ, SETTLE
+from hover_async.aws.retry import CREATE, READ, SETTLE, Policy
 from hover_async.aws.service import Answer, Service
 from hover_async.errors import AccessDenied, AwsError, Conflict, NotFound, Rejected
 from hover_async.ports import PushedImage, RegistryLogin
@@ -136,7 +136,7 @@ class EcrRegistry:
             ],
         }
 
-    async def _call(self, policy: Any, operation: str, **parameters: Any) -> Answer:
+    async def _call(self, policy: Policy, operation: str, **parameters: Any) -> Answer:
         return await self._ecr.call(
             policy,
             operation,

@@ -101,6 +101,9 @@ async def repeated(policy: Policy, send: Callable[[], Awaitable[T]]) -> T:
             return True
         return current_time() + state.upcoming_sleep > last_start
 
+    async def attempt() -> T:  # tenacity awaits only what is an `async def` itself
+        return await send()
+
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(policy.repeats),
         wait=wait_random_exponential(multiplier=policy.first_wait_s, max=policy.longest_wait_s),
@@ -109,7 +112,7 @@ async def repeated(policy: Policy, send: Callable[[], Awaitable[T]]) -> T:
         reraise=True,
     )
     try:
-        return await retrying(send)
+        return await retrying(attempt)
     except OutcomeUnknown as error:
         if policy.reads:
             raise _no_answer(error) from error

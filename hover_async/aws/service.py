@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 
 from botocore import xform_name
@@ -39,10 +40,24 @@ class Service:
 
         return await repeated(policy, send)
 
+    @asynccontextmanager
     async def pages(
         self, operation: str, subject: str, /, *, token: str, next_token: str, **parameters: Any
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[AsyncIterator[Answer]]:
         """Every page of a reading call; `token` is sent and `next_token` answered."""
+        async with aclosing(
+            self._pages(operation, subject, token, next_token, parameters)
+        ) as pages:
+            yield pages
+
+    async def _pages(
+        self,
+        operation: str,
+        subject: str,
+        token: str,
+        next_token: str,
+        parameters: dict[str, Any],
+    ) -> AsyncGenerator[Answer, None]:
         while True:
             page = await self.call(READ, operation, subject, **parameters)
             yield page

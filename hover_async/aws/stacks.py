@@ -6,10 +6,11 @@ can only be told by their words. Both are below, in `SAID`, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from hover_async.aws.retry import BY_TOKEN, READ
+from hover_async.aws.retry import BY_TOKEN, READ, Policy
 from hover_async.aws.service import Answer, Service
 from hover_async.errors import AwsError, Conflict, NotFound, OutcomeUnknown, Rejected
 from hover_async.ports import StackDescription, StackEvent, StackRequest
@@ -91,36 +92,30 @@ class CloudFormationStacks:
                 raise
 
     async def events(self, name: str, *, token: str) -> Sequence[StackEvent]:
-        found: list[StackEvent] = []
-        others = 0
         try:
-            async for page in self._pages("DescribeStackEvents", name):  # the newest come first
-                for entry in page["StackEvents"]:
-                    event = _event(entry)
-                    if event.token == token:
-                        found.append(event)
-                    if _begins(entry):
-                        others += event.token != token
-                        if event.token == token or others == OTHERS_SINCE:
-                            return found[::-1]
+            async with self._pages("DescribeStackEvents", name) as pages:
+                return await _operation(pages, token)
         except Rejected as error:
             if says(error, "no such stack"):
                 raise _missing(name, error) from error
             raise
-        return found[::-1]
 
     async def functions(self, name: str) -> Sequence[FunctionName]:
         names: list[FunctionName] = []
-        async for page in self._pages("ListStackResources", name):
-            for resource in page["StackResourceSummaries"]:
-                physical_id = resource.get("PhysicalResourceId")
-                if not physical_id or resource["ResourceStatus"] == GONE:
-                    continue
-                if resource["ResourceType"] == FUNCTION:
-                    names.append(FunctionName(physical_id))
-                elif resource["ResourceType"] == STACK:
-                    names.extend(await self.functions(physical_id))
+        async with self._pages("ListStackResources", name) as pages:
+            async for page in pages:
+                for resource in page["StackResourceSummaries"]:
+                    names.extend(await self._functions_of(resource))
         return names
+
+    async def _functions_of(self, resource: Answer) -> Sequence[FunctionName]:
+        """The function that a resource is, or those of the stack that it is."""
+        physical_id = resource.get("PhysicalResourceId")
+        if not physical_id or resource["ResourceStatus"] == GONE:
+            return ()
+        if resource["ResourceType"] == STACK:
+            return await self.functions(physical_id)
+        return (FunctionName(physical_id),) if resource["ResourceType"] == FUNCTION else ()
 
     async def _is_begun(self, request: StackRequest, refusal: AwsError) -> bool:
         """Whether the operation of this token has been accepted, whatever the refusal says."""
@@ -131,11 +126,15 @@ class CloudFormationStacks:
         except (NotFound, OutcomeUnknown):
             return False
 
-    async def _call(self, policy: Any, operation: str, stack: str, /, **parameters: Any) -> Answer:
+    async def _call(
+        self, policy: Policy, operation: str, stack: str, /, **parameters: Any
+    ) -> Answer:
         parameters.setdefault("StackName", stack)
         return await self._cloudformation.call(policy, operation, f"stack '{stack}'", **parameters)
 
-    def _pages(self, operation: str, stack: str) -> Any:
+    def _pages(
+        self, operation: str, stack: str
+    ) -> AbstractAsyncContextManager[AsyncIterator[Answer]]:
         return self._cloudformation.pages(
             operation,
             f"stack '{stack}'",
@@ -143,6 +142,22 @@ class CloudFormationStacks:
             next_token="NextToken",  # noqa: S106 - the same
             StackName=stack,
         )
+
+
+async def _operation(pages: AsyncIterator[Answer], token: str) -> Sequence[StackEvent]:
+    """The events of the operation marked `token`, oldest first; `pages` begin with the newest."""
+    found: list[StackEvent] = []
+    others = 0
+    async for page in pages:
+        for entry in page["StackEvents"]:
+            event = _event(entry)
+            if event.token == token:
+                found.append(event)
+            if _begins(entry):
+                others += event.token != token
+                if event.token == token or others == OTHERS_SINCE:
+                    return found[::-1]
+    return found[::-1]
 
 
 def _parameters(request: StackRequest) -> dict[str, Any]:

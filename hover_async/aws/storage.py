@@ -76,7 +76,7 @@ class S3Assets:
         return f"{self._base_url}/{quote(key, safe='/~')}"
 
     async def keys(self, prefix: str) -> Mapping[str, int]:
-        pages = self._bucket.s3.pages(
+        listing = self._bucket.s3.pages(
             "ListObjectsV2",
             f"'{self._bucket.name}/{prefix}'",
             token="ContinuationToken",  # noqa: S106 - the name of a parameter
@@ -85,11 +85,12 @@ class S3Assets:
             Prefix=prefix,
             ExpectedBucketOwner=self._bucket.owner,
         )
-        return {
-            entry["Key"]: entry["Size"]
-            async for page in pages
-            for entry in page.get("Contents", ())
-        }
+        async with listing as pages:
+            return {
+                entry["Key"]: entry["Size"]
+                async for page in pages
+                for entry in page.get("Contents", ())
+            }
 
     async def put(self, key: str, body: bytes, headers: ObjectHeaders, *, sha256: str) -> None:
         await self._bucket.call(

@@ -86,7 +86,9 @@ class Document:
         self.places.setdefault(path, _place(node))
         if self._nodes > MAX_NODES:
             if self._nodes == MAX_NODES + 1:
-                self._give_up(path, f"more than {MAX_NODES} values (do anchors repeat each other?)")
+                self._give_up(
+                    path[:1], f"more than {MAX_NODES} values (do anchors repeat each other?)"
+                )
             return None
         if len(path) > MAX_DEPTH:
             self._give_up(path[:1], f"nested more than {MAX_DEPTH} deep")
@@ -162,8 +164,9 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}..."
+    return str(value)
 
 
 def _no_tag(node: yaml.Node) -> str:

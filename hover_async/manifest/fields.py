@@ -92,7 +92,9 @@ def _split_command(written: object) -> DeployCommand:
 
 def _list_of_seconds(written: object) -> object:
     """`5`, `"5, 10"` and `[5, 10]` are all lists of seconds; Laravel's worker takes the second."""
-    if isinstance(written, str) and re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", written):
+    if isinstance(written, str):
+        if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", written, re.ASCII):
+            raise ValueError(f"expected seconds, such as 5 or '5, 10', found {shown(written)}")
         return [int(seconds) for seconds in written.split(",")]
     return [written] if isinstance(written, int) and not isinstance(written, bool) else written
 
@@ -158,7 +160,7 @@ VariableName = Annotated[
 """Lambda's reserved names only: AWS_BUCKET and AWS_URL are the application's to set."""
 VariableValue = Annotated[
     str,
-    Matching(r"[^\0]*", "text without NUL", True),
+    NoneOf(r"(?s:.*\0.*)", "not text: there is a NUL in it"),
     Field(max_length=100_000),
 ]
 """Linux hands a process no variable of 128 KiB or more."""

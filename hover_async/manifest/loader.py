@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from stat import S_ISREG
@@ -30,6 +30,13 @@ STAND_INS: dict[str, Any] = {
     "auth": dict.fromkeys(("stack-role", "lambda-role"), "arn:aws:iam::000000000000:role/r"),
 }
 """For required keys that are wrong, so that the rest can be looked at as a whole."""
+TOGETHER: Mapping[KeyPath, Sequence[KeyPath]] = {
+    ("vpc", "security-groups"): [("vpc",)],
+    ("vpc", "subnets"): [("vpc",)],
+    ("http", "domains"): [("http", "domains"), ("http", "certificate")],
+    ("http", "certificate"): [("http", "domains"), ("http", "certificate")],
+}
+"""What goes with a key that is wrong, for it cannot stand without it."""
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -140,10 +147,9 @@ def _drop(data: dict[str, Any], path: KeyPath) -> None:
     first = str(path[0])
     if first in STAND_INS:
         data[first] = STAND_INS[first]
-    elif first == "vpc":
-        data.pop("vpc", None)  # all of its keys are required
     else:
-        _drop_key(data, path)
+        for key in TOGETHER.get(path[:2], [path]):
+            _drop_key(data, key)
 
 
 def _drop_key(data: dict[str, Any], path: KeyPath) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from hover_async.manifest import fields as of
 from hover_async.manifest.names import logical_id, queue_function
@@ -16,13 +16,11 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 """A build's directory never changes, so a browser may keep what it got for a year."""
 
 
-def _named_queues(written: object) -> object:
+def _named_queues(specs: Mapping[str, QueueSpec]) -> Mapping[str, QueueSpec]:
     """A queue function that lists no queues works on the one of its own name."""
-    if not isinstance(written, Mapping):
-        return written
     return {
-        function: {"queues": [function], **spec} if isinstance(spec, Mapping) else spec
-        for function, spec in written.items()
+        key: spec if spec.queues else spec.model_copy(update={"queues": (key,)})
+        for key, spec in specs.items()
     }
 
 
@@ -89,7 +87,7 @@ class QueueSpec(_Section):
     concurrency: of.Concurrency | None = None
     tries: Annotated[int, Field(ge=1, le=1000)] = 1
     backoff: of.Backoff = (0,)
-    queues: Annotated[tuple[of.QueueName, ...], _List, Field(min_length=1)]
+    queues: Annotated[tuple[of.QueueName, ...], _List, Field(min_length=1)] = ()
     batch: Annotated[int, Field(ge=1, le=10)] = 1
     max_concurrency: Annotated[int, Field(ge=2, le=1000)] | None = None
     dead_letter: bool = False
@@ -124,7 +122,7 @@ class Manifest(_Section):
     deploy_commands: Annotated[tuple[of.Command, ...], _List] = ()
     http: Http = Field(default_factory=Http)
     cli: Cli = Field(default_factory=Cli)
-    queues: Annotated[Mapping[of.QueueFunctionName, QueueSpec], BeforeValidator(_named_queues)] = (
+    queues: Annotated[Mapping[of.QueueFunctionName, QueueSpec], AfterValidator(_named_queues)] = (
         Field(default_factory=dict, alias="queue")
     )
     architecture: Annotated[Architecture, Field(strict=False)] = Architecture.X86_64

@@ -38,7 +38,7 @@ BECAUSE: Mapping[Path, str] = {
     ("http", "timeout"): "API Gateway waits no longer",
     ("name",): "with '-assets' behind it, it names a bucket",
 }
-"""Why a limit is where it is, when that is not plain."""
+"""Why an upper limit is where it is, when that is not plain."""
 KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -61,6 +61,8 @@ BOUNDS = {
 
 def in_words(details: Sequence[ErrorDetails]) -> Iterator[Found]:
     for detail in details:
+        if detail["type"] == "too_short" and detail["input"]:
+            continue  # pydantic leaves out the entries that are wrong, which it tells as well
         path = tuple(step for step in detail["loc"] if step != "[key]")
         yield _found(path, detail)
 
@@ -100,8 +102,8 @@ def _out_of_bounds(path: Path, detail: ErrorDetails) -> str:
     elif isinstance(found, int):
         amount = shown(found)
     else:
-        bound, amount = f"{bound} entries", str(len(found))
-    because = f": {BECAUSE[path]}" if path in BECAUSE else ""
+        bound, amount = f"{bound} {'entry' if bound == 1 else 'entries'}", str(len(found))
+    because = f": {BECAUSE[path]}" if path in BECAUSE and words == "at most" else ""
     return f"expected {words} {bound}, found {amount}{because}"
 
 

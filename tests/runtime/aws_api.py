@@ -1,4 +1,7 @@
-"""A stand-in for the AWS services that the runtime calls: keeps what it was sent, answers as it is told."""
+"""A stand-in for the AWS services that the runtime calls.
+
+Keeps what it was sent, and answers as it is told.
+"""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Builds images with the Docker Engine's own BuildKit, as hover-async does, without its Python code."""
+"""Builds images with the engine's own BuildKit, as hover-async does, without its Python code."""
 
 import http.client
 import io

@@ -1,4 +1,6 @@
-"""Lambda's runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), in a thread.
+"""Lambda's runtime API, in a thread.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 A container that is given its address takes events from it, and answers them, as it would in AWS.
 """

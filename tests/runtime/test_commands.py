@@ -87,7 +87,7 @@ def test_killed_command_has_a_shells_code(cli: Function) -> None:
 
 
 def test_output_is_both_streams_in_order(cli: Function) -> None:
-    """Standard output and error come together, as they were written, in the answer and in the log."""
+    """Standard output and error come together, as written, in the answer and in the log."""
     answer = run(cli, ["probe:both"])
     assert output(answer) == b"out 1\nerr 1\nout 2\n"
     assert [m for m in cli.messages() if m.startswith(("out", "err"))][-3:] == [

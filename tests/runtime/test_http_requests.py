@@ -102,7 +102,7 @@ def test_head_has_headers_and_no_body(web: Function) -> None:
         ("X-UPPER", "kept", "HTTP_X_UPPER"),
         ("authorization", "Basic dXNlcjpwYXNz", "HTTP_AUTHORIZATION"),
         ("x-empty", "", "HTTP_X_EMPTY"),
-        ("x-long", "v" * 9000, "HTTP_X_LONG"),
+        ("x-long", "v" * 60_000, "HTTP_X_LONG"),
         ("x-utf8", "ü", "HTTP_X_UTF8"),
         ("if-none-match", '"abc"', "HTTP_IF_NONE_MATCH"),
         ("user-agent", "Mozilla/5.0 (test)", "HTTP_USER_AGENT"),

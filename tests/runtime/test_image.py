@@ -125,7 +125,7 @@ def test_assets_are_addressed_below_the_build(base_image: str) -> None:
 
 
 def test_image_carries_no_more_than_it_should(example_image: str) -> None:
-    """No tests, build steps or ignore-me directories; the runtime; everything readable by anyone."""
+    """The runtime, but no tests, build steps or compiled assets; all readable by anyone."""
     files = run(example_image, "find", "/var/task", "-xdev").stdout.split()
     assert "/var/task/hover_runtime/loop.php" in files
     assert "/var/task/public/mix-manifest.json" in files

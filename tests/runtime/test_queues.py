@@ -145,7 +145,7 @@ def test_more_attempts_than_tries_fails_without_running(queue: Function, bodies:
 def test_job_that_ends_the_process_harms_no_other(
     queue: Function, bodies: Bodies, what: str
 ) -> None:
-    """exit() or a fatal error in a job: that message comes again, the next is done by a new process."""
+    """exit() or a fatal error: that message comes again, a new process does the next."""
     messages = bodies({"what": "succeed"}, {"what": what}, {"what": "succeed", "label": "last"})
     assert work(queue, records(messages)) == ["m1"]
     assert any(line.startswith("job last") for line in queue.messages())
@@ -173,7 +173,8 @@ def test_fifo_group_keeps_its_order(queue: Function, bodies: Bodies) -> None:
 
 def test_poison_message_is_not_worth_the_worker(queue: Function, bodies: Bodies) -> None:
     """A body that is no job of Laravel's comes again (and so to the dead letters), others are done."""
-    messages = ["no json", '{"job": "No\\\\Such@class", "data": []}', *bodies({"what": "succeed"})]
+    broken = ["no json", '{"job": "No\\\\Such@class", "data": []}']
+    messages = [*broken, *bodies({"what": "succeed"})]
     failures = work(queue, records(messages))
     assert "m2" not in failures
     assert "m1" in failures

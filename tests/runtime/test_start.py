@@ -1,4 +1,4 @@
-"""The start of a container: its environment and its secrets, or a message that says what is wrong."""
+"""The start of a container: its environment and its secrets, or what is wrong with it."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from tests.runtime.aws_api import AwsApi, AwsCall
 from tests.runtime.conftest import Start
 from tests.runtime.containers import BUILD_ID, MANIFEST, Function, docker
 
-SECRET = "s3cr3t-\u00fc-$(id)-'quoted'\nsecond line"
+PLAIN = "s3cr3t-\u00fc-$(id)-'quoted'\nsecond line"
 KEY = os.urandom(32)
 Sealed = Callable[..., dict[str, str]]
 WRAPPED = base64.b64encode(b"wrapped by kms").decode()
@@ -31,7 +31,7 @@ def sealed(cli: Function) -> Sealed:
 
     def made(stage: str = "dev", aad_stage: str = "dev") -> dict[str, str]:
         nonce = os.urandom(12)
-        plain = json.dumps({"API_TOKEN": SECRET, "FROM_MANIFEST": "secret wins"}).encode()
+        plain = json.dumps({"API_TOKEN": PLAIN, "FROM_MANIFEST": "secret wins"}).encode()
         parts = (KEY, nonce, plain, f"hover-async secrets v1 {aad_stage}".encode())
         arguments = [base64.b64encode(part).decode() for part in parts]
         envelope = {
@@ -107,12 +107,12 @@ def test_secrets_reach_the_application_and_nothing_else(
     with AwsApi(kms) as aws:
         one = function(role=role, files=sealed(), AWS_ENDPOINT_URL=aws.endpoint)
         if role == "http":
-            assert env(one, "API_TOKEN")["env"] == SECRET
+            assert env(one, "API_TOKEN")["env"] == PLAIN
             assert env(one, "FROM_MANIFEST")["env"] == "secret wins"
         else:
             answer = one.api.invoke({"command": ["probe:env", "API_TOKEN"]}).answer()
             # The output is for the caller; this one command prints the secret as it was asked to.
-            assert json.loads(base64.b64decode(answer["output"])) == SECRET
+            assert json.loads(base64.b64decode(answer["output"])) == PLAIN
         assert aws.calls[0].is_signed("kms", "eu-central-1")
     needle = "s3cr3t-"
     assert one.run("sh", "-c", f"grep -rl {needle} /tmp /var/task || true") == ""

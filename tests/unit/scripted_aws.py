@@ -64,19 +64,23 @@ def refused(
 
 def lost() -> Exception:
     """The connection closed before an answer."""
-    return ConnectionClosedError(
+    error: Exception = ConnectionClosedError(
         error=ServerDisconnectedError(), request=None, endpoint_url="https://aws"
     )
+    return error
 
 
 def timed_out() -> Exception:
     """The answer did not come in time."""
-    return ReadTimeoutError(endpoint_url="https://aws", error=TimeoutError())
+    error: Exception = ReadTimeoutError(endpoint_url="https://aws", error=TimeoutError())
+    return error
 
 
 def reset() -> Exception:
     """The connection broke while the request was sent: botocore calls that a failed connection."""
-    return EndpointConnectionError(endpoint_url="https://aws", error=ConnectionResetError())
+    cause = ConnectionResetError()
+    error: Exception = EndpointConnectionError(endpoint_url="https://aws", error=cause)
+    return error
 
 
 def unreachable() -> Exception:
@@ -85,7 +89,8 @@ def unreachable() -> Exception:
         "aws", 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None
     )
     cause = ClientConnectorError(key, ConnectionRefusedError(111, "refused"))
-    return EndpointConnectionError(endpoint_url="https://aws", error=cause)
+    error: Exception = EndpointConnectionError(endpoint_url="https://aws", error=cause)
+    return error
 
 
 def throttled(reason: str) -> ClientError:

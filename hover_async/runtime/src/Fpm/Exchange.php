@@ -38,13 +38,30 @@ final class Exchange
     /** @param array<string, string|int> $params */
     public static function encode(array $params, string $body): string
     {
+        return self::record(self::BEGIN, "\0\1\0\0\0\0\0\0") // role: responder; the connection is for one request
+            . self::params($params)
+            . self::stream(self::STDIN, $body);
+    }
+
+    /**
+     * PHP does not take a pair that begins in one record and ends in the next (fcgi_read_request in
+     * main/fastcgi.c reads each record by itself).
+     *
+     * @param array<string, string|int> $params
+     */
+    private static function params(array $params): string
+    {
+        $records = '';
         $pairs = '';
         foreach ($params as $name => $value) {
-            $pairs .= self::length(strlen($name)) . self::length(strlen((string) $value)) . $name . $value;
+            $pair = self::length(strlen($name)) . self::length(strlen((string) $value)) . $name . $value;
+            if ($pairs !== '' && strlen($pairs) + strlen($pair) > self::MAX_RECORD) {
+                $records .= self::record(self::PARAMS, $pairs);
+                $pairs = '';
+            }
+            $pairs .= $pair;
         }
-        return self::record(self::BEGIN, "\0\1\0\0\0\0\0\0") // role: responder; the connection is for one request
-            . self::stream(self::PARAMS, $pairs)
-            . self::stream(self::STDIN, $body);
+        return $records . self::record(self::PARAMS, $pairs) . self::record(self::PARAMS, '');
     }
 
     /**
