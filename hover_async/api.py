@@ -18,6 +18,7 @@ import hover_async.deploy  # noqa: F401 - the same for `deploy`
 from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.errors import LocalError, StageMismatch, UsageError
 from hover_async.events import Reporter, silent
+from hover_async.values import Edge
 
 if TYPE_CHECKING:
     from hover_async.build_record import BuildRecord
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """Where AWS is: the real one, or whatever answers at `endpoint_url`.
-
-    `edge_url` makes a visitor's URL of a distribution's `{domain}` (or its first `{label}`).
-    """
+    """Where AWS is: the real one, or whatever answers at `endpoint_url`; and its edge."""
 
     endpoint_url: str | None = None
-    edge_url: str = "https://{domain}"
+    edge: Edge = Edge()
 
 
 AWS = Target()
@@ -47,7 +45,7 @@ def local_target() -> Target:
     running = endpoint()
     if running is None:
         raise LocalError("the local AWS is not running", hint="run 'hover-async local up' first")
-    return Target(running.endpoint_url, running.edge_url)
+    return Target(running.endpoint_url, Edge(running.edge_url, f"localhost:{running.port}"))
 
 
 async def build(
@@ -114,7 +112,7 @@ async def deploy(
         )
     manifest = load_manifest(root / MANIFEST)
     assets = plan_assets(root / ASSETS, manifest.assets.cache_control_for)
-    order = Order(record, manifest, assets, Holder.me(record.build_id), target.edge_url)
+    order = Order(record, manifest, assets, Holder.me(record.build_id), target.edge)
 
     async def work() -> Deployment:
         with shielded_leaving() as leave:

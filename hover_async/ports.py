@@ -76,7 +76,11 @@ class Document:
 
 
 class Documents(Protocol):
-    """Small records in the same bucket, written by compare and set."""
+    """Small records in the same bucket, written by compare and set.
+
+    A refused write counts as done when the very same bytes are there: they may be our own, written
+    by a first try whose answer was lost. So a record that must be exclusive names its writer.
+    """
 
     async def read(self, key: str) -> Document | None: ...
 

@@ -61,6 +61,21 @@ class Architecture(StrEnum):
 
 
 @dataclass(frozen=True)
+class Edge:
+    """How visitors reach a distribution, and how the distribution reaches API Gateway.
+
+    `url` has the distribution's `{domain}`, or its first `{label}`, put in. `api_host` is the
+    `host:port` where a local AWS answers for API Gateway by path; None is AWS's own.
+    """
+
+    url: str = "https://{domain}"
+    api_host: str | None = None
+
+    def url_of(self, domain: str) -> str:
+        return self.url.format(domain=domain, label=domain.split(".")[0])
+
+
+@dataclass(frozen=True)
 class FunctionSpec:
     """One Lambda function of a stage: its name on AWS, its role and its logical id in the stack."""
 

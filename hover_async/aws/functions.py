@@ -110,15 +110,19 @@ class LambdaFunctions:
         repeatable: Repeatable,
     ) -> Invocation:
         async def send() -> Invocation:
-            return await self._invoke(function, version, payload, timeout_s)
+            return await self._invoke(function, version, payload)
 
-        if repeatable is Repeatable.NEVER:
-            return await repeated(NEVER, send)
-
-        async def send_until_taken() -> Invocation:
-            return await repeated(INVOKE_REFUSED, send)
-
-        return await repeated(INVOKE_ONCE_MORE, send_until_taken)
+        try:
+            with fail_after(timeout_s):
+                if repeatable is Repeatable.NEVER:
+                    return await repeated(NEVER, send)
+                return await repeated(INVOKE_ONCE_MORE, lambda: repeated(INVOKE_REFUSED, send))
+        except TimeoutError as error:
+            raise AnswerLost(
+                f"Invoke of '{function}:{version}': no answer within {timeout_s:g} s",
+                operation="Invoke",
+                hint=hint_of(AnswerLost),
+            ) from error
 
     async def unreserved_concurrency(self) -> int:
         answer = await self._lambdas.call(READ, "GetAccountSettings", "the account")
@@ -142,26 +146,16 @@ class LambdaFunctions:
             hint=hint_of(Changed),
         ) from error
 
-    async def _invoke(
-        self, function: FunctionName, version: Version, payload: bytes, timeout_s: float
-    ) -> Invocation:
-        try:
-            with fail_after(timeout_s):
-                answer = await self._invocations.call(
-                    NEVER,
-                    "Invoke",
-                    f"'{function}:{version}'",
-                    FunctionName=function,
-                    Qualifier=version,
-                    Payload=payload,
-                    LogType="Tail",
-                )
-        except TimeoutError as error:
-            raise AnswerLost(
-                f"Invoke of '{function}:{version}': no answer within {timeout_s:g} s",
-                operation="Invoke",
-                hint=hint_of(AnswerLost),
-            ) from error
+    async def _invoke(self, function: FunctionName, version: Version, payload: bytes) -> Invocation:
+        answer = await self._invocations.call(
+            NEVER,
+            "Invoke",
+            f"'{function}:{version}'",
+            FunctionName=function,
+            Qualifier=version,
+            Payload=payload,
+            LogType="Tail",
+        )
         return Invocation(
             payload=answer["Payload"],
             error=answer.get("FunctionError"),

@@ -19,7 +19,7 @@ from hover_async.deploy.warm import Warmth
 from hover_async.events import Step
 from hover_async.manifest import Manifest
 from hover_async.steps import Timed
-from hover_async.values import BuildId, FunctionName, Role
+from hover_async.values import BuildId, Edge, FunctionName, Role
 
 DEPENDS: Mapping[Step, Sequence[Step]] = {
     Step.UPLOAD: [Step.PREPARE],
@@ -39,13 +39,13 @@ DEPENDS: Mapping[Step, Sequence[Step]] = {
 
 @dataclass(frozen=True)
 class Order:
-    """What to deploy. `edge_url` makes the URL for visitors of the distribution's `{domain}`."""
+    """What to deploy, who deploys it, and where visitors will find it."""
 
     build: BuildRecord
     manifest: Manifest
     assets: Sequence[Asset]
     holder: Holder
-    edge_url: str = "https://{domain}"
+    edge: Edge = Edge()
 
     @property
     def functions(self) -> Sequence[FunctionName]:

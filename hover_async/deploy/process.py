@@ -80,7 +80,7 @@ async def deploy_build(
     return Deployment(
         stage=order.build.stage,
         build_id=order.build.build_id,
-        url=order.edge_url.format(domain=domain, label=domain.split(".")[0]),
+        url=order.edge.url_of(domain),
         distribution_domain=domain,
         api_url=artifacts.stack.outputs["ApiUrl"],
         artifacts=artifacts,
@@ -153,7 +153,7 @@ async def provision(
 ) -> Stack:
     """The stack as manifest and image ask for, giving work only to functions in `started`."""
     manifest = order.manifest
-    template = render(manifest, image_uri=image_uri, started=started, edge_url=order.edge_url)
+    template = render(manifest, image_uri=image_uri, started=started, edge=order.edge)
     stack = await provision_stack(
         manifest.stack_name,
         template.body,

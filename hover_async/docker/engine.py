@@ -35,6 +35,7 @@ class DockerEngine:
 
     def __init__(self, docker: aiodocker.Docker) -> None:
         self._docker = docker
+        self._builds = build.Builds(docker)
 
     async def architecture(self) -> Architecture:
         with connection.refusals("the engine's version"):
@@ -42,7 +43,7 @@ class DockerEngine:
         return _architecture(str(version["Arch"]))
 
     async def build(self, request: BuildRequest, on_output: Callable[[str], None]) -> ImageInfo:
-        image_id = await build.build_image(self._docker, request, on_output)
+        image_id = await self._builds.build(request, on_output)
         built = await self.inspect(image_id)
         if built is None:
             raise DockerError(

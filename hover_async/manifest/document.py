@@ -86,9 +86,7 @@ class Document:
         self.places.setdefault(path, _place(node))
         if self._nodes > MAX_NODES:
             if self._nodes == MAX_NODES + 1:
-                self._give_up(
-                    path[:1], f"more than {MAX_NODES} values (do anchors repeat each other?)"
-                )
+                self._give_up(path[:1], f"more than {MAX_NODES} values: do anchors repeat others?")
             return None
         if len(path) > MAX_DEPTH:
             self._give_up(path[:1], f"nested more than {MAX_DEPTH} deep")

@@ -11,6 +11,7 @@ from typing import Any
 
 from hover_async.manifest import Manifest
 from hover_async.template.parts import Resources, attribute, join, ref, resource
+from hover_async.values import Edge
 
 DISTRIBUTION = "Distribution"
 BUILD_PATHS = "/b????????T??????Z-????????/*"
@@ -31,7 +32,7 @@ FORWARD_HOST = (
 )
 
 
-def cdn(manifest: Manifest) -> Resources:
+def cdn(manifest: Manifest, *, edge: Edge) -> Resources:
     return {
         "ForwardHost": resource(
             "AWS::CloudFront::Function",
@@ -57,21 +58,23 @@ def cdn(manifest: Manifest) -> Resources:
             },
         ),
         DISTRIBUTION: resource(
-            "AWS::CloudFront::Distribution", {"DistributionConfig": _distribution(manifest)}
+            "AWS::CloudFront::Distribution",
+            {"DistributionConfig": _distribution(manifest, edge)},
         ),
     }
 
 
-def _distribution(manifest: Manifest) -> dict[str, Any]:
+def _distribution(manifest: Manifest, edge: Edge) -> dict[str, Any]:
+    viewers = "redirect-to-https" if edge.url.startswith("https:") else "allow-all"
     config: dict[str, Any] = {
         "Comment": manifest.name,
         "Enabled": True,
         "HttpVersion": "http2and3",
         "IPV6Enabled": True,
-        "Origins": [_pages_origin(), _assets_origin(manifest)],
+        "Origins": [_pages_origin(edge), _assets_origin(manifest)],
         "DefaultCacheBehavior": {
             "TargetOriginId": "pages",
-            "ViewerProtocolPolicy": "redirect-to-https",
+            "ViewerProtocolPolicy": viewers,
             "AllowedMethods": ALL_METHODS,
             "CachePolicyId": CACHING_DISABLED,
             "OriginRequestPolicyId": ALL_VIEWER_EXCEPT_HOST,
@@ -87,7 +90,7 @@ def _distribution(manifest: Manifest) -> dict[str, Any]:
             {
                 "PathPattern": BUILD_PATHS,
                 "TargetOriginId": "assets",
-                "ViewerProtocolPolicy": "redirect-to-https",
+                "ViewerProtocolPolicy": viewers,
                 "AllowedMethods": ["GET", "HEAD"],
                 "CachePolicyId": CACHING_OPTIMIZED,
                 # A page under a domain of its own loads fonts and modules across origins.
@@ -106,7 +109,9 @@ def _distribution(manifest: Manifest) -> dict[str, Any]:
     return config
 
 
-def _pages_origin() -> dict[str, Any]:
+def _pages_origin(edge: Edge) -> dict[str, Any]:
+    if edge.api_host:
+        return _local_pages_origin(edge.api_host)
     return {
         "Id": "pages",
         "DomainName": join(
@@ -115,6 +120,21 @@ def _pages_origin() -> dict[str, Any]:
         "CustomOriginConfig": {
             "OriginProtocolPolicy": "https-only",
             "OriginSSLProtocols": ["TLSv1.2"],
+            "OriginReadTimeout": 30,
+        },
+    }
+
+
+def _local_pages_origin(api_host: str) -> dict[str, Any]:
+    """API Gateway by path: a local AWS sends nothing to AWS's own host names."""
+    host, _, port = api_host.partition(":")
+    return {
+        "Id": "pages",
+        "DomainName": host,
+        "OriginPath": join("/_aws/execute-api/", ref("Api"), "/$default"),
+        "CustomOriginConfig": {
+            "OriginProtocolPolicy": "http-only",
+            "HTTPPort": int(port or 80),
             "OriginReadTimeout": 30,
         },
     }

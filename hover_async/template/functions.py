@@ -10,7 +10,7 @@ from hover_async.manifest import Manifest, QueueSpec
 from hover_async.manifest.model import Cli, Http
 from hover_async.template.cdn import DISTRIBUTION
 from hover_async.template.parts import Resources, attribute, join, ref, resource
-from hover_async.values import LATEST, LIVE, FunctionSpec
+from hover_async.values import LATEST, LIVE, Edge, FunctionSpec
 
 
 def function_id(function: FunctionSpec) -> str:
@@ -37,7 +37,7 @@ def sections(manifest: Manifest) -> Iterator[Section]:
         yield Section(worker, spec, key)
 
 
-def functions(manifest: Manifest, *, image_uri: str, edge_url: str) -> Resources:
+def functions(manifest: Manifest, *, image_uri: str, edge: Edge) -> Resources:
     resources: Resources = {}
     for section in sections(manifest):
         function, logs = section.function, f"{section.function.logical_id}Logs"
@@ -51,7 +51,7 @@ def functions(manifest: Manifest, *, image_uri: str, edge_url: str) -> Resources
         )
         resources[function_id(function)] = resource(
             "AWS::Lambda::Function",
-            _function(manifest, section, image_uri=image_uri, edge_url=edge_url),
+            _function(manifest, section, image_uri=image_uri, edge=edge),
             DependsOn=[logs],
         )
         # Never to change once it was created: an update or a rollback would move traffic.
@@ -67,7 +67,7 @@ def functions(manifest: Manifest, *, image_uri: str, edge_url: str) -> Resources
 
 
 def _function(
-    manifest: Manifest, section: Section, *, image_uri: str, edge_url: str
+    manifest: Manifest, section: Section, *, image_uri: str, edge: Edge
 ) -> dict[str, Any]:
     vpc = manifest.vpc
     return {
@@ -80,7 +80,7 @@ def _function(
         "Timeout": section.spec.timeout,
         "ReservedConcurrentExecutions": section.spec.concurrency,
         "EphemeralStorage": {"Size": manifest.ephemeral_storage},
-        "Environment": {"Variables": _variables(manifest, section, edge_url)},
+        "Environment": {"Variables": _variables(manifest, section, edge)},
         "VpcConfig": None
         if vpc is None
         else {"SecurityGroupIds": list(vpc.security_groups), "SubnetIds": list(vpc.subnets)},
@@ -88,7 +88,7 @@ def _function(
     }
 
 
-def _variables(manifest: Manifest, section: Section, edge_url: str) -> dict[str, object]:
+def _variables(manifest: Manifest, section: Section, edge: Edge) -> dict[str, object]:
     """Constant over deploys, so that a deploy of the same manifest changes nothing but the image.
 
     The manifest's own environment is read by the runtime from `manifest.json` in the image, and
@@ -98,7 +98,7 @@ def _variables(manifest: Manifest, section: Section, edge_url: str) -> dict[str,
         "APP_ENV": "production",
         "CACHE_PREFIX": manifest.name,
         "HOVER_ROLE": section.function.role.value,
-        "HOVER_ASSET_DOMAIN": edge(edge_url),
+        "HOVER_ASSET_DOMAIN": edge_origin(edge),
         "SQS_PREFIX": join(
             "https://sqs.",
             ref("AWS::Region"),
@@ -114,12 +114,12 @@ def _variables(manifest: Manifest, section: Section, edge_url: str) -> dict[str,
     return variables
 
 
-def edge(edge_url: str) -> dict[str, Any]:
+def edge_origin(edge: Edge) -> dict[str, Any]:
     """`https://{domain}` with the distribution's own domain (or its first `{label}`) put in."""
     domain = attribute(DISTRIBUTION, "DomainName")
     slots = {
         "{domain}": domain,
         "{label}": {"Fn::Select": ["0", {"Fn::Split": [".", domain]}]},
     }
-    pieces = re.split(r"(\{domain\}|\{label\})", edge_url)
+    pieces = re.split(r"(\{domain\}|\{label\})", edge.url)
     return join(*(slots.get(piece, piece) for piece in pieces if piece))

@@ -16,7 +16,7 @@ from hover_async.template.http import API, api_url, http
 from hover_async.template.parts import attribute, ref
 from hover_async.template.queues import queues
 from hover_async.template.schedules import schedules
-from hover_async.values import FunctionName, FunctionSpec
+from hover_async.values import Edge, FunctionName, FunctionSpec
 
 MAX_RESOURCES = 500
 MAX_BYTES = 1_000_000
@@ -38,18 +38,18 @@ def render(
     *,
     image_uri: str,
     started: Collection[FunctionName],
-    edge_url: str = "https://{domain}",
+    edge: Edge = Edge(),
 ) -> Template:
     """The stage's template.
 
-    Functions in `started` were live before and get work: queue messages, schedules. `edge_url` is
-    the URL of the distribution for visitors, with `{domain}` or `{label}` for its own.
+    Functions in `started` were live before and get work: queue messages, schedules. `edge` is
+    how visitors reach the distribution.
     Raises `UsageError` when the stage is too large for one stack.
     """
     resources = {
-        **cdn(manifest),
+        **cdn(manifest, edge=edge),
         **assets(manifest),
-        **functions(manifest, image_uri=image_uri, edge_url=edge_url),
+        **functions(manifest, image_uri=image_uri, edge=edge),
         **http(manifest),
         **queues(manifest, started=started),
         **schedules(manifest, started=started),

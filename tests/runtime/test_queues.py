@@ -172,7 +172,7 @@ def test_fifo_group_keeps_its_order(queue: Function, bodies: Bodies) -> None:
 
 
 def test_poison_message_is_not_worth_the_worker(queue: Function, bodies: Bodies) -> None:
-    """A body that is no job of Laravel's comes again (and so to the dead letters), others are done."""
+    """A body that is no job comes again (and so to the dead letters), others are done."""
     broken = ["no json", '{"job": "No\\\\Such@class", "data": []}']
     messages = [*broken, *bodies({"what": "succeed"})]
     failures = work(queue, records(messages))

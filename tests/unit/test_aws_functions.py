@@ -320,16 +320,16 @@ async def test_used_up_concurrency_is_told_at_once(reason: str) -> None:
     assert client.count("Invoke") == 1
 
 
-@pytest.mark.parametrize("repeatable, tries", [(Repeatable.NEVER, 1), (Repeatable.ONCE, 2)])
-async def test_no_answer_in_time(repeatable: Repeatable, tries: int) -> None:
-    """An invocation ends with its own deadline, as an unknown outcome."""
+@pytest.mark.parametrize("repeatable", Repeatable)
+async def test_no_answer_in_time(repeatable: Repeatable) -> None:
+    """An invocation ends with its deadline, repeats included, as an unknown outcome."""
     client = Scripted({"Invoke": [answered()] * 3}, latency_s=1000)
     lambdas = LambdaFunctions(client.service(), client.service())
     began = anyio.current_time()
     with pytest.raises(OutcomeUnknown, match="within 60 s"):
         await invoke(lambdas, repeatable)
-    assert client.count("Invoke") == tries
-    assert anyio.current_time() - began < tries * 60 + 5
+    assert client.count("Invoke") == 1
+    assert anyio.current_time() - began == 60
 
 
 async def test_a_long_command_is_waited_for() -> None:
