@@ -62,32 +62,30 @@ async def open_cloud(
         opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
         identity = await _identify(await opener.open("sts"), profile, endpoint_url, region)
         s3 = await opener.open("s3", connections=max_connections)
-        opened = {name: await opener.open(name) for name in ("ecr", "cloudformation")}
         lambdas = await opener.open("lambda", pacer=Pacer(), unpaced=UNPACED)
         invocations = await opener.open(
             "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
         )
+        address = _Address(identity, region, endpoint_url)
         yield Cloud(
             assets=S3Assets(
                 s3,
                 bucket,
                 owner=identity.account,
                 region=region,
-                base_url=_base_url(bucket, region, identity, endpoint_url),
+                base_url=f"{address.objects}/{bucket}",
                 tags=tags,
             ),
             documents=S3Documents(s3, bucket, owner=identity.account),
             registry=EcrRegistry(
-                opened["ecr"],
+                await opener.open("ecr"),
                 repository,
-                functions_arn=(
-                    f"arn:{identity.partition}:lambda:{region}:{identity.account}:function:*"
-                ),
-                host=_registry_host(region, identity, endpoint_url),
+                functions_arn=address.functions_arn,
+                host=address.registry,
                 architecture=architecture,
                 tags=tags,
             ),
-            stacks=CloudFormationStacks(opened["cloudformation"]),
+            stacks=CloudFormationStacks(await opener.open("cloudformation")),
             functions=LambdaFunctions(lambdas, invocations),
         )
 
@@ -99,9 +97,35 @@ class _Identity:
     account: str
     partition: str
 
+
+@dataclass(frozen=True)
+class _Address:
+    """Where things of the stage are. A local AWS has them all at its endpoint."""
+
+    identity: _Identity
+    region: str
+    endpoint_url: str | None
+
     @property
-    def dns_suffix(self) -> str:
-        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+    def objects(self) -> str:
+        """By path, not by host: a bucket's name with dots would fit no certificate."""
+        return (self.endpoint_url or f"https://s3.{self.region}.{self._suffix}").rstrip("/")
+
+    @property
+    def registry(self) -> str:
+        if self.endpoint_url:
+            return urlsplit(self.endpoint_url).netloc
+        return f"{self.identity.account}.dkr.ecr.{self.region}.{self._suffix}"
+
+    @property
+    def functions_arn(self) -> str:
+        return (
+            f"arn:{self.identity.partition}:lambda:{self.region}:{self.identity.account}:function:*"
+        )
+
+    @property
+    def _suffix(self) -> str:
+        return "amazonaws.com.cn" if self.identity.partition == "aws-cn" else "amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -196,19 +220,6 @@ async def _identify(
         error.message = f"credentials refused or not found ({whose}): {error.message}"
         raise
     return _Identity(answer["Account"], answer["Arn"].split(":")[1])
-
-
-def _base_url(bucket: str, region: str, identity: _Identity, endpoint_url: str | None) -> str:
-    """Where objects are by path: a bucket's name with dots would fit no certificate as a host."""
-    root = endpoint_url or f"https://s3.{region}.{identity.dns_suffix}"
-    return f"{root.rstrip('/')}/{bucket}"
-
-
-def _registry_host(region: str, identity: _Identity, endpoint_url: str | None) -> str:
-    """A local AWS calls its registry by AWS's name, but it is at the endpoint itself."""
-    if endpoint_url:
-        return urlsplit(endpoint_url).netloc
-    return f"{identity.account}.dkr.ecr.{region}.{identity.dns_suffix}"
 
 
 def _is_loopback(url: str) -> bool:

@@ -192,11 +192,11 @@ SecurityGroup = Annotated[str, Matching(r"sg-[0-9a-f]{8,17}", "the id of a secur
 Subnet = Annotated[str, Matching(r"subnet-[0-9a-f]{8,17}", "the id of a subnet")]
 TagName = Annotated[
     str,
-    Matching(r"[\w\s.:/=+@-]{1,128}", "a tag's name of at most 128 letters and digits", True),
+    Matching(r"[\w .:/=+@-]{1,128}", "a tag's name of at most 128 letters and digits", True),
     NoneOf(r"[Aa][Ww][Ss]:.*", "AWS's own: a tag may not begin with 'aws:'"),
 ]
 TagValue = Annotated[
-    str, Matching(r"[\w\s.:/=+@-]{0,256}", "a tag's value of at most 256 letters and digits", True)
+    str, Matching(r"[\w .:/=+@-]{0,256}", "a tag's value of at most 256 letters and digits", True)
 ]
 HeaderValue = Annotated[
     str, Matching(r"[!-~]([ -~]*[!-~])?", "the value of a Cache-Control header")

@@ -22,6 +22,8 @@ MAX_RESOURCES = 500
 MAX_BYTES = 1_000_000
 """What CloudFormation takes of one template, through S3."""
 
+ON_AWS = Edge()
+
 
 @dataclass(frozen=True)
 class Template:
@@ -38,7 +40,7 @@ def render(
     *,
     image_uri: str,
     started: Collection[FunctionName],
-    edge: Edge = Edge(),
+    edge: Edge = ON_AWS,
 ) -> Template:
     """The stage's template.
 

@@ -177,7 +177,8 @@ async def test_nobody_answers() -> None:
 async def test_something_else_answers() -> None:
     """An endpoint that is no AWS ends as an error of ours."""
     async with serving(Aws("<html>hello</html>", status=404)) as url:
-        assert await refusal(endpoint_url=url)
+        error = await refusal(endpoint_url=url)
+    assert "GetCallerIdentity" in str(error)
 
 
 @pytest.mark.parametrize("url", ["localhost:4566", "not a url", "http://"])

@@ -38,8 +38,10 @@ UNPRINTABLE = [
     ('name: "a\0b"\n', "1:9: not YAML: the character U+0000 may not be in it"),
     (
         RIGHT.replace("shop-dev", "a" * 57),
-        "1:1: name: expected at most 56 characters, found 57: "
-        "with '-assets' behind it, it names a bucket",
+        (
+            "1:1: name: expected at most 56 characters, found 57: "
+            "with '-assets' behind it, it names a bucket"
+        ),
     ),
     (
         f"{RIGHT}retain: {'9' * 5000}\n",

@@ -1,0 +1,174 @@
+"""The template, as CloudFormation makes and updates it."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+import pytest
+
+from hover_async.deploy.provision import Stack, provision_stack
+from hover_async.events import Event
+from hover_async.local import LocalAws
+from hover_async.manifest import Manifest
+from hover_async.ports import ObjectHeaders
+from hover_async.template import render
+from hover_async.values import LATEST, LIVE, Digest, Edge, FunctionName
+from tests.contract.conftest import Backend
+from tests.unit.manifests import manifest
+
+pytestmark = pytest.mark.anyio
+
+BUILD = "b20261123T063100Z-7f3a9c1d"
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Requests to a distribution of the local AWS, whose name Python cannot resolve."""
+
+    host: str
+    port: int
+
+    async def __call__(self, path: str, headers: Mapping[str, str]) -> Answer:
+        return await anyio.to_thread.run_sync(self._get, path, {"Host": self.host, **headers})
+
+    def _get(self, path: str, headers: Mapping[str, str]) -> Answer:
+        connection = HTTPConnection("localhost", self.port, timeout=60)
+        connection.request("GET", path, headers=dict(headers))
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        assert answer.status == 200, (answer.status, body)
+        return Answer(body, {key.lower(): value for key, value in answer.getheaders()})
+
+
+@dataclass
+class Stage:
+    """A stage on the local AWS, deployed as far as its stack."""
+
+    backend: Backend
+    manifest: Manifest
+    edge: Edge
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def functions(self) -> list[FunctionName]:
+        return [spec.name for spec in self.manifest.functions]
+
+    def visit(self, domain: str) -> Visit:
+        """How a visitor asks the distribution at `domain`."""
+        host = urlsplit(self.edge.url_of(domain)).netloc
+        return Visit(host, urlsplit(f"//{host}").port or 80)
+
+    async def stand(self, image: Digest, *, started: Collection[FunctionName] = ()) -> Stack:
+        """The stack with this image."""
+        cloud = self.backend.cloud
+        await cloud.assets.ensure_bucket()
+        template = render(
+            self.manifest,
+            image_uri=cloud.registry.deployable(image),
+            started=started,
+            edge=self.edge,
+        )
+        self.events.clear()
+        return await provision_stack(
+            self.manifest.stack_name,
+            template.body,
+            cloud.stacks,
+            cloud.assets,
+            self.events.append,
+            role_arn=self.manifest.auth.stack_role,
+            tags={},
+            token=f"stand-{len(template.body)}-{image[-12:]}-{len(started)}",
+        )
+
+
+@pytest.fixture
+async def stage(backend: Backend, ministack: LocalAws) -> Stage:
+    """A stage with everything in it: FIFO, dead letters, tags, a schedule and a warmer."""
+    repository = await backend.cloud.registry.ensure_repository()
+    written = manifest(
+        name=repository.rpartition("/")[2],
+        region=ministack.region,
+        queue={
+            "default": {"queues": ["default", "mails.fifo"], "dead-letter": True, "tries": 2},
+            "slow-jobs": {"timeout": 900, "max-concurrency": 2},
+        },
+        tags={"team": "shop"},
+        ephemeral_storage=1024,
+    )
+    edge = Edge(ministack.edge_url, f"localhost:{ministack.port}")
+    return Stage(backend, written, edge)
+
+
+async def test_a_stage_stands_with_all_its_outputs(stage: Stage) -> None:
+    """The stack is complete, every function has its alias, and visitors have a domain."""
+    stack = await stage.stand(await stage.backend.push("one", build="one"))
+    assert stack.changed
+    assert set(stack.functions) == set(stage.functions)
+    assert set(stack.outputs) == {"ApiId", "ApiUrl", "DistributionDomain", "DistributionId"}
+    assert stack.outputs["DistributionDomain"].endswith(".cloudfront.net")
+    for function in stage.functions:
+        alias = await stage.backend.cloud.functions.alias(function, LIVE)
+        assert alias
+        assert alias.version == LATEST
+
+
+async def test_another_image_moves_no_alias(stage: Stage) -> None:
+    """An update gives every function the new image and leaves every alias's revision alone; the
+    same template again is no update at all."""
+    functions = stage.backend.cloud.functions
+    one, two = [await stage.backend.push(tag, build=tag) for tag in ("one", "two")]
+    await stage.stand(one)
+    before = [await functions.alias(name, LIVE) for name in stage.functions]
+    assert (await stage.stand(two)).changed
+    assert [await functions.alias(name, LIVE) for name in stage.functions] == before
+    for function in stage.functions:
+        assert (await functions.state(function, LATEST)).image_uri.endswith(two)
+    assert not (await stage.stand(two)).changed
+
+
+async def test_starting_the_workers_moves_no_alias(stage: Stage) -> None:
+    """Consumers and rules are switched on by an update of the stack that no alias notices."""
+    functions = stage.backend.cloud.functions
+    one = await stage.backend.push("one", build="one")
+    await stage.stand(one)
+    before = [await functions.alias(name, LIVE) for name in stage.functions]
+    assert (await stage.stand(one, started=stage.functions)).changed
+    assert [await functions.alias(name, LIVE) for name in stage.functions] == before
+
+
+async def test_a_visitor_reaches_the_function_and_the_assets(stage: Stage) -> None:
+    """Through the distribution, a page comes from what `live` points to, with all that the visitor
+    sent, and what lies under a build's directory comes from the private bucket."""
+    stack = await stage.stand(await stage.backend.push("one", build="one"))
+    asset = f"{BUILD}/app.css"
+    body = b"body{}"
+    headers = ObjectHeaders("text/css; charset=utf-8", "max-age=5")
+    checksum = b64encode(sha256(body).digest()).decode()
+    await stage.backend.cloud.assets.put(asset, body, headers, sha256=checksum)
+    visit = stage.visit(stack.outputs["DistributionDomain"])
+
+    page = json.loads((await visit("/a%20b?x=1&x=2", {"Cookie": "c=d"})).body)
+    assert page["build"] == "one"
+    event = page["event"]
+    assert (event["rawPath"], event["rawQueryString"]) == ("/a b", "x=1&x=2")
+    assert event["cookies"] == ["c=d"]
+    assert event["headers"]["x-forwarded-host"] == visit.host
+
+    answer = await visit(f"/{asset}", {})
+    assert answer.body == body
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert answer.headers["cache-control"] == "max-age=5"

@@ -1,0 +1,108 @@
+"""A stage of the example application, deployed by the real program to the tests' local AWS."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+
+from hover_async.local import LocalAws
+from tests.e2e.conftest import HoverAsync
+
+ENDS_WITHIN_S = 120
+
+
+@dataclass(frozen=True)
+class Run:
+    """A `deploy --json` that has ended: its exit code, its events, and what it wrote to stderr."""
+
+    exit_code: int
+    events: Sequence[Mapping[str, Any]]
+    stderr: str
+
+    def of(self, kind: str) -> list[Mapping[str, Any]]:
+        return [event for event in self.events if event["event"] == kind]
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        assert self.exit_code == 0, self.stderr
+        return self.of("Deployed")[0]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A project with a name of its own on AWS, and what AWS says about it."""
+
+    name: str
+    project: Path
+    program: HoverAsync
+    aws: LocalAws
+
+    def edit(self, path: str, change: Callable[[str], str]) -> None:
+        """Change a file of the project; it must become another one."""
+        file = self.project / path
+        before = file.read_text()
+        after = change(before)
+        assert after != before, f"{path} has nothing to change"
+        file.write_text(after)
+
+    def manifest(self, pattern: str, replacement: str) -> None:
+        self.edit(".hover/dev.yml", lambda text: re.sub(pattern, replacement, text, flags=re.M))
+
+    def build(self, *options: str) -> str:
+        """The build id."""
+        return self.program.ok("build", "dev", *options).split()[0]
+
+    def deploy(self, *options: str, interrupt_at: str | None = None) -> Run:
+        """Deploy with `--json`; `interrupt_at` sends SIGINT when that step starts."""
+        events = []
+        with self.program.start("deploy", "--local", "--json", *options) as running:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            for line in running.stdout:
+                event = json.loads(line)
+                events.append(event)
+                if event["event"] == "StepStarted" and event["step"] == interrupt_at:
+                    running.send_signal(signal.SIGINT)
+            return Run(running.wait(ENDS_WITHIN_S), events, running.stderr.read())
+
+    def client(self, service: str) -> Any:
+        return botocore.session.get_session().create_client(
+            service,
+            region_name=self.aws.region,
+            endpoint_url=self.aws.endpoint_url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - what every local AWS takes
+        )
+
+    def live(self) -> dict[str, str]:
+        """Where each function's `live` alias points, asked of AWS."""
+        lambdas = self.client("lambda")
+        return {
+            role: lambdas.get_alias(FunctionName=f"{self.name}-{role}", Name="live")[
+                "FunctionVersion"
+            ]
+            for role in ("http", "cli", "jobs-queue")
+        }
+
+    def open_uploads(self) -> Sequence[object]:
+        found = self.client("s3").list_multipart_uploads(Bucket=f"{self.name}-assets")
+        return list(found.get("Uploads", []))
+
+
+def containers() -> set[str]:
+    """Every container on the engine that is not one of the local AWS' functions."""
+    listed = subprocess.run(
+        ["docker", "ps", "--all", "--format", "{{.ID}} {{.Names}} {{.Labels}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line for line in listed.stdout.splitlines() if "ministack" not in line}

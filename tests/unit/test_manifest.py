@@ -1,0 +1,315 @@
+"""What a right manifest says, key by key."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from pydantic import ValidationError
+
+from hover_async.manifest import DeployCommand, Manifest, load_manifest, new_manifest
+from hover_async.values import Architecture, FunctionName, FunctionSpec, Role
+from tests.unit.manifests import REQUIRED, TEXT, loaded, manifest, manifests
+
+EXAMPLE = Path(__file__).parents[2] / "examples/laravel/.hover/dev.yml"
+
+PREDECESSOR = """\
+name: clouder-staging
+aws-profile: staging-account
+region: eu-west-1
+dockerfile: .dockerfile
+environment:
+    APP_ENV: staging
+    APP_DEBUG: true
+    APP_LOG_LEVEL: debug
+auth:
+    stack-role: arn:aws:iam::123456789012:role/DefaultStackExecution
+    lambda-role: arn:aws:iam::123456789012:role/DefaultLambdaExecutionRole
+vpc:
+    security-groups:
+        - sg-0123abcd
+    subnets:
+        - subnet-0123abcd
+        - subnet-4567abcd
+deploy-commands:
+  - 'php artisan migrate --force'
+http:
+    memory: 512
+    timeout: 30
+    warm: 10
+    concurrency: 100
+cli:
+    memory: 512
+    timeout: 30
+    concurrency: 100
+queue:
+  default:
+    memory: 512
+    timeout: 120
+    concurrency: 5
+    tries: 3
+    backoff: "5, 10"
+    queues:
+      - default
+      - notifications
+  priority:
+    memory: 512
+    timeout: 300
+    concurrency: 10
+    tries: 5
+    backoff: "1"
+    queues:
+      - priority
+"""
+"""Every key that the predecessor knew, in the forms its documentation uses."""
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    """Name, region and two roles are enough for a stage that works."""
+    stage = manifest()
+    assert (stage.name, stage.region, stage.aws_profile) == ("shop-dev", "eu-central-1", None)
+    assert (stage.dockerfile, stage.architecture) == ("Dockerfile", Architecture.X86_64)
+    assert (stage.http.memory, stage.http.timeout, stage.http.warm) == (1024, 28, 3)
+    assert (stage.http.domains, stage.http.certificate, stage.http.health) == ((), None, None)
+    assert (stage.cli.memory, stage.cli.timeout, stage.cli.schedule) == (1024, 600, True)
+    assert (stage.log_retention, stage.retain, stage.ephemeral_storage) == (30, 5, 512)
+    assert (stage.queues, stage.deploy_commands, stage.tags, stage.vpc) == ({}, (), {}, None)
+    assert stage.as_written == REQUIRED
+
+
+def test_the_predecessors_manifest_means_the_same() -> None:
+    """A manifest of the predecessor's needs no change."""
+    stage = loaded(PREDECESSOR)
+    assert stage.aws_profile == "staging-account"
+    assert stage.environment == {
+        "APP_ENV": "staging",
+        "APP_DEBUG": "true",
+        "APP_LOG_LEVEL": "debug",
+    }
+    assert stage.auth.stack_role.endswith("role/DefaultStackExecution")
+    assert stage.vpc
+    assert stage.vpc.subnets == ("subnet-0123abcd", "subnet-4567abcd")
+    assert stage.deploy_commands == (
+        DeployCommand("php artisan migrate --force", ("migrate", "--force")),
+    )
+    assert (stage.http.timeout, stage.http.warm, stage.http.concurrency) == (30, 10, 100)
+    assert stage.queues["default"].backoff == (5, 10)
+    assert stage.queues["default"].queues == ("default", "notifications")
+    assert (stage.queues["priority"].tries, stage.queues["priority"].backoff) == (5, (1,))
+
+
+def test_the_names_on_aws_are_the_predecessors() -> None:
+    """Functions are http, cli, then queues in the file's order; bucket and stack have one name."""
+    stage = loaded(PREDECESSOR)
+    name = "clouder-staging"
+    assert stage.functions == (
+        FunctionSpec(FunctionName(f"{name}-http"), Role.HTTP, "Http"),
+        FunctionSpec(FunctionName(f"{name}-cli"), Role.CLI, "Cli"),
+        FunctionSpec(FunctionName(f"{name}-default-queue"), Role.QUEUE, "QueueDefault"),
+        FunctionSpec(FunctionName(f"{name}-priority-queue"), Role.QUEUE, "QueuePriority"),
+    )
+    assert (stage.stack_name, stage.repository, stage.bucket) == (name, name, f"{name}-assets")
+
+
+def test_the_example_is_right() -> None:
+    """The manifest of the example application loads."""
+    assert load_manifest(EXAMPLE).deploy_commands
+
+
+@pytest.mark.parametrize(
+    "written,argv",
+    [
+        ("php artisan migrate --force", ["migrate", "--force"]),
+        ("artisan migrate", ["migrate"]),
+        ("migrate", ["migrate"]),
+        ("greet 'two words' \"$(id)\" a\\ b", ["greet", "two words", "$(id)", "a b"]),
+        ("greet ''", ["greet", ""]),
+        (
+            "greet é😀 'line\nbreak' # no comment",
+            ["greet", "é😀", "line\nbreak", "#", "no", "comment"],
+        ),
+        ("artisan artisan", ["artisan"]),
+    ],
+)
+def test_a_command_is_split_as_a_shell_would_and_no_more(written: str, argv: list[str]) -> None:
+    """Quotes group words; nothing is expanded, and a leading `php artisan` falls away."""
+    (command,) = manifest(deploy_commands=[written]).deploy_commands
+    assert command == DeployCommand(written, tuple(argv))
+
+
+@pytest.mark.parametrize(
+    "written,text",
+    [
+        ("1.10", "1.10"),
+        ("010", "010"),
+        ("0x1F", "0x1F"),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("yes", "yes"),
+        ("False", "False"),
+        ("2026-11-23", "2026-11-23"),
+        ("=", "="),
+        ("", ""),
+        ("~", ""),
+        ("'~'", "~"),
+        ("!!str 5", "5"),
+        ('"\\u00e9\\n"', "é\n"),
+        ("|-\n    two\n    lines", "two\nlines"),
+    ],
+)
+@pytest.mark.parametrize("section", ["environment", "build-args"])
+def test_text_keeps_its_spelling(section: str, written: str, text: str) -> None:
+    """What YAML takes for a number, a date or a switch is the text it was written as; so it is in
+    the manifest that the image carries."""
+    beginning = yaml.safe_dump(dict(REQUIRED))
+    stage = loaded(f"{beginning}{section}:\n  VERSION: {written}\n")
+    assert stage.as_written[section] == {"VERSION": text}
+    assert getattr(stage, section.replace("-", "_")) == {"VERSION": text}
+
+
+def test_a_tag_keeps_its_spelling() -> None:
+    """A tag's value is text as well."""
+    assert manifest(tags={"version": 1.5, "live": True}).tags == {"version": "1.5", "live": "true"}
+
+
+@pytest.mark.parametrize("written,seconds", [(5, (5,)), ("5, 10", (5, 10)), ([0, 9], (0, 9))])
+def test_backoff_has_three_forms(written: object, seconds: tuple[int, ...]) -> None:
+    """A number, Laravel's own text, or a list."""
+    assert manifest(queue={"jobs": {"backoff": written}}).queues["jobs"].backoff == seconds
+
+
+def test_an_empty_section_is_one_that_is_left_out() -> None:
+    """A section whose lines are all commented out has its defaults, in the image too."""
+    empty = "environment:\nhttp:\ncli:\nqueue:\n  jobs:\ntags:\ndeploy-commands:\nassets:\n"
+    stage = loaded(yaml.safe_dump(dict(REQUIRED)) + empty)
+    assert stage == manifest(queue={"jobs": {}}).written_as(stage.as_written)
+    assert stage.as_written["queue"] == {"jobs": {}}
+    assert stage.as_written["deploy-commands"] == []
+
+
+def test_a_queue_function_works_on_the_queue_of_its_name() -> None:
+    """`queues` may be left out; tries and backoff are those of `artisan queue:work`."""
+    jobs = manifest(queue={"jobs": {}}).queues["jobs"]
+    assert jobs.queues == ("jobs",)
+    assert (jobs.tries, jobs.backoff, jobs.batch, jobs.dead_letter) == (1, (0,), 1, False)
+
+
+def test_assets_are_immutable_unless_a_glob_says_otherwise() -> None:
+    """The first glob that matches an asset's path decides its Cache-Control."""
+    rules = {"robots.txt": "no-cache", "*.html": "max-age=60", "*": "max-age=5"}
+    assets = manifest(assets={"cache-control": rules}).assets
+    assert assets.cache_control_for("robots.txt") == "no-cache"
+    assert assets.cache_control_for("pages/a.html") == "max-age=60"
+    assert assets.cache_control_for("a.css") == "max-age=5"
+    immutable = "public, max-age=31536000, immutable"
+    assert manifest().assets.cache_control_for("a.css") == immutable
+
+
+@pytest.mark.parametrize("name", ["AWS_BUCKET", "AWS_URL", "AWS_ENDPOINT", "_X", "a" * 256])
+def test_the_applications_own_variables_are_its_to_set(name: str) -> None:
+    """Only what Lambda reserves is refused: a Laravel application needs AWS_BUCKET."""
+    assert manifest(environment={name: "x"}).environment == {name: "x"}
+
+
+def test_a_manifest_does_not_change() -> None:
+    """A manifest, and each section of it, is frozen."""
+    stage = manifest(queue={"jobs": {}})
+    for section, key in [(stage, "name"), (stage.http, "warm"), (stage.queues["jobs"], "tries")]:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(section, key, 1)
+
+
+@given(manifests())
+def test_any_legal_manifest_loads(stage: Manifest) -> None:
+    """Every manifest of the strategy is legal, and what it was written as is JSON."""
+    written = json.loads(json.dumps(stage.as_written))
+    assert loaded(yaml.safe_dump(written, sort_keys=False, allow_unicode=True)) == stage
+    assert [spec.name for spec in stage.functions] == [
+        f"{stage.name}-http",
+        f"{stage.name}-cli",
+        *(f"{stage.name}-{key}-queue" for key in stage.queues),
+    ]
+
+
+@given(profile=TEXT)
+def test_a_new_manifest_holds_exactly_what_it_was_given(profile: str) -> None:
+    """Whatever is in a value, it is read back as it was, and nothing else comes with it."""
+    arn = "arn:aws:iam::123456789012:role/"
+    values = {"name": "shop-dev", "region": "eu-central-1", "profile": profile}
+    text = new_manifest(**values, stack_role=f"{arn}a/{{{{NAME}}}}", lambda_role=f"{arn}l")
+    data = yaml.safe_load(text)
+    assert data.get("aws-profile", "") == profile
+    assert data["auth"] == {"stack-role": f"{arn}a/{{{{NAME}}}}", "lambda-role": f"{arn}l"}
+    assert set(data) - {"aws-profile"} == {
+        *("name", "region", "dockerfile", "auth", "environment", "deploy-commands"),
+        *("http", "cli", "queue"),
+    }
+
+
+def test_a_new_manifest_is_right() -> None:
+    """What `stage new` writes loads as it is, with a profile whose name needs quotes."""
+    stage = loaded(
+        new_manifest(
+            name="shop-dev",
+            region="eu-central-1",
+            profile='it\'s "mine" # 😀: {a}',
+            stack_role="arn:aws:iam::123456789012:role/a,b=c@d",
+            lambda_role="arn:aws:iam::123456789012:role/l",
+        )
+    )
+    assert stage.aws_profile == 'it\'s "mine" # 😀: {a}'
+    assert stage.auth.stack_role == "arn:aws:iam::123456789012:role/a,b=c@d"
+    assert stage.queues["default"].queues == ("default",)
+
+
+@pytest.mark.parametrize("name", ["on", "null", "1e3", "0x1f", "a: b", "- x", "", "é", "a" * 200])
+def test_a_new_manifest_quotes_what_yaml_would_misread(name: str) -> None:
+    """A name that YAML takes for a switch, a number or a structure stays a name."""
+    text = new_manifest(name=name, region="r", profile=None, stack_role="s", lambda_role="l")
+    assert yaml.safe_load(text)["name"] == name
+
+
+def test_every_line_of_the_stub_that_is_commented_out_is_right() -> None:
+    """A newcomer can take the comment sign away from any key of the stub."""
+    text = new_manifest(
+        name="shop-dev",
+        region="eu-central-1",
+        profile=None,
+        stack_role="arn:aws:iam::123456789012:role/s",
+        lambda_role="arn:aws:iam::123456789012:role/l",
+    ).replace("certificate/...", "certificate/0-1")
+    keys = re.compile(r"^( *)# (?=( *)([a-z-]+: |[a-z-]+:$|- ))", re.MULTILINE)
+    stage = loaded(keys.sub(r"\1", text))
+    assert stage.http.domains == ("www.example.com",)
+    assert stage.deploy_commands
+    assert (stage.cli.schedule, stage.queues["default"].dead_letter) == (False, True)
+    assert stage.vpc
+    assert stage.tags == {"team": "shop"}
+
+
+def test_the_schema_describes_the_keys_as_they_are_written() -> None:
+    """Editors get a JSON schema with the dashed keys, the limits and the forms of names."""
+    schema = Manifest.model_json_schema()
+    assert schema["required"] == ["name", "region", "auth"]
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["Http"]["properties"]["timeout"]["maximum"] == 30
+    assert schema["properties"]["name"]["pattern"].startswith("^(?:[a-z]")
+    commands = schema["properties"]["deploy-commands"]
+    assert commands["items"] == {"type": "string"}
+
+
+def test_nothing_else_needs_pydantic() -> None:
+    """The library and the command line load pydantic only with the first manifest."""
+    program = (
+        "import sys, hover_async, hover_async.cli.main, hover_async.values\n"
+        "assert not {'pydantic', 'yaml'} & set(sys.modules)\n"
+        "import hover_async.manifest\n"
+        "assert 'pydantic' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
