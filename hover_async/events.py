@@ -31,6 +31,7 @@ class Step(StrEnum):
     STACK = "stack"
     PUBLISH = "versions"
     WARM = "warm"
+    BOOT = "first boot"
     COMMANDS = "commands"
     HEALTH = "health"
     ACTIVATE = "activate"

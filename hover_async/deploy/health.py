@@ -63,7 +63,12 @@ def _request(path: str) -> dict[str, object]:
         "routeKey": "$default",
         "rawPath": raw_path,
         "rawQueryString": query,
-        "headers": {"host": "localhost", "user-agent": "hover-async health", "accept": "*/*"},
+        "headers": {
+            "host": "localhost",
+            "user-agent": "hover-async health",
+            "accept": "*/*",
+            "x-forwarded-proto": "https",
+        },
         "requestContext": {
             "accountId": "anonymous",
             "apiId": "health",

@@ -195,7 +195,8 @@ async def rehearse(order: Order, artifacts: Artifacts, cloud: Cloud, report: Rep
             )
 
     async def command() -> CommandResults:
-        await boots.wait()
+        with step(report, Step.BOOT):
+            await boots.wait()
         with step(report, Step.COMMANDS) as done:
             return done(
                 await run_commands(

@@ -110,7 +110,10 @@ class Document:
             key = str(key_node.value)
             key_path = (*path, key)
             first, self.places[key_path] = self.places.get(key_path), _place(key_node)
-            if key_node.tag == f"{_PREFIX}merge":
+            if _has_surrogates(key):
+                self.places[*path, "?"] = _place(key_node)
+                self._refuse((*path, "?"), "half a character (a surrogate) is no text")
+            elif key_node.tag == f"{_PREFIX}merge":
                 self.found(key_path, "keys cannot be merged here: write them out")
             elif key_node.tag not in _PLAIN | _AS_TEXT:
                 self._refuse(key_path, _no_tag(key_node))
@@ -122,6 +125,8 @@ class Document:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Data:
         text = str(node.value)
+        if _has_surrogates(text):
+            return self._refuse(path, "half a character (a surrogate) is no text")
         self.written[path] = text
         if node.tag in _AS_TEXT:
             return text
@@ -165,6 +170,11 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}..."
     return str(value)
+
+
+def _has_surrogates(text: str) -> bool:
+    r"""`"\ud83d"` in YAML makes one: a string that no file and no request can carry."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _no_tag(node: yaml.Node) -> str:

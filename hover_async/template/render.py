@@ -67,7 +67,8 @@ def render(
             "DistributionId": _output(ref(DISTRIBUTION)),
         },
     }
-    body = json.dumps(template, separators=(",", ":"))
+    # Not escaped: YAML parsers, cfn-lint's among them, stumble over JSON's pairs of surrogates.
+    body = json.dumps(template, separators=(",", ":"), ensure_ascii=False)
     size_bytes = len(body.encode())
     if len(resources) > MAX_RESOURCES or size_bytes > MAX_BYTES:
         raise UsageError(

@@ -81,13 +81,20 @@ class Registry:
     async def append(self, request: web.Request) -> web.Response:
         upload = request.match_info["id"]
         if self.stalling:
-            self.stalled.set()
-            while request.transport is not None:  # noqa: ASYNC110 - aiohttp has no event for it
-                await sleep(0.05)
-            self.hung_up.set()
+            await self.never_answer(request)
         self.blobs[upload] += await request.read()
         last = len(self.blobs[upload]) - 1
         return web.Response(status=202, headers={"Location": request.path, "Range": f"0-{last}"})
+
+    async def never_answer(self, request: web.Request) -> None:
+        """Read on, for a connection that nobody reads does not notice its end; but say nothing."""
+        self.stalled.set()
+        try:
+            await request.read()
+            while request.transport is not None:  # noqa: ASYNC110 - aiohttp has no event for it
+                await sleep(0.05)
+        finally:
+            self.hung_up.set()
 
     async def finish(self, request: web.Request) -> web.Response:
         content = self.blobs.pop(request.match_info["id"]) + await request.read()

@@ -41,7 +41,7 @@ def loaded(text: str) -> Manifest:
 def manifest(**keys: object) -> Manifest:
     """The small manifest with these keys; `log_retention` is written `log-retention`."""
     given = {key.replace("_", "-"): value for key, value in keys.items()}
-    return loaded(yaml.safe_dump({**REQUIRED, **given}, sort_keys=False, allow_unicode=True))
+    return loaded(yaml.safe_dump({**REQUIRED, **given}, sort_keys=False))
 
 
 NAMES = st.from_regex(r"[a-z](-?[a-z0-9]){1,19}", fullmatch=True)
