@@ -139,7 +139,7 @@ def registry() -> Registry:
 @pytest.fixture
 async def target(registry: Registry) -> AsyncIterator[ImageRef]:
     """A tag in the running registry; Docker takes plain HTTP from 127.0.0.1."""
-    runner = web.AppRunner(registry.application(), access_log=None)
+    runner = web.AppRunner(registry.application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]

@@ -133,7 +133,7 @@ final class Container
     ): array {
         $options = $manifest->queue($environment['HOVER_QUEUE'] ?? '');
         $worker = new Worker($runtime, $environment, $options, $log);
-        $batch = new Batch($worker, $aws, isset($options['dead-letter']), $log);
+        $batch = new Batch($worker, $aws, !empty($options['dead-letter']), $log);
         return ['queue messages' => $batch->process(...)];
     }
 
