@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hover_async.build  # noqa: F401 - now: a later first import would hide the function `build`
-import hover_async.deploy  # noqa: F401 - the same for `deploy`
+import hover_async.build
+import hover_async.deploy  # noqa: F401 - both now: a later first import would hide the functions
 from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.errors import LocalError, StageMismatch, UsageError
 from hover_async.events import Reporter, silent
-from hover_async.values import Edge
+from hover_async.values import AWS_EDGE, Edge
 
 if TYPE_CHECKING:
     from hover_async.build_record import BuildRecord
@@ -32,7 +32,7 @@ class Target:
     """Where AWS is: the real one, or whatever answers at `endpoint_url`; and its edge."""
 
     endpoint_url: str | None = None
-    edge: Edge = Edge()
+    edge: Edge = AWS_EDGE
 
 
 AWS = Target()

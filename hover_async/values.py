@@ -72,7 +72,10 @@ class Edge:
     api_host: str | None = None
 
     def url_of(self, domain: str) -> str:
-        return self.url.format(domain=domain, label=domain.split(".")[0])
+        return self.url.format(domain=domain, label=domain.partition(".")[0])
+
+
+AWS_EDGE = Edge()
 
 
 @dataclass(frozen=True)

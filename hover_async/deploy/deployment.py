@@ -19,7 +19,7 @@ from hover_async.deploy.warm import Warmth
 from hover_async.events import Step
 from hover_async.manifest import Manifest
 from hover_async.steps import Timed
-from hover_async.values import BuildId, Edge, FunctionName, Role
+from hover_async.values import AWS_EDGE, BuildId, Edge, FunctionName, Role
 
 DEPENDS: Mapping[Step, Sequence[Step]] = {
     Step.UPLOAD: [Step.PREPARE],
@@ -46,7 +46,7 @@ class Order:
     manifest: Manifest
     assets: Sequence[Asset]
     holder: Holder
-    edge: Edge = Edge()
+    edge: Edge = AWS_EDGE
 
     @property
     def functions(self) -> Sequence[FunctionName]:

@@ -184,7 +184,7 @@ async def test_a_failure_that_two_targets_share_is_told_whole(
 
 
 @pytest.mark.parametrize(
-    "dockerfile, message",
+    ("dockerfile", "message"),
     [
         ("FROM base\nRUNN true\n", "RUNN"),
         ("FROM base\nCOPY absent /\n", "absent"),

@@ -54,7 +54,9 @@ class Stage:
         file.write_text(after)
 
     def manifest(self, pattern: str, replacement: str) -> None:
-        self.edit(".hover/dev.yml", lambda text: re.sub(pattern, replacement, text, flags=re.M))
+        self.edit(
+            ".hover/dev.yml", lambda text: re.sub(pattern, replacement, text, flags=re.MULTILINE)
+        )
 
     def build(self, *options: str) -> str:
         """The build id."""

@@ -27,6 +27,7 @@ class Case:
     built: bool = False
 
 
+ROLE = "arn:aws:iam::123456789012:role/any"
 NOBODY = "http://127.0.0.1:9"
 NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 NO_CREDENTIALS = {
@@ -88,13 +89,13 @@ CASES = {
     "unknown command": Case("deplyo", 2, ("No such command 'deplyo'",)),
     "stage that exists": Case(
         "stage new shop dev --region eu-central-1 --profile= "
-        "--stack-role arn:aws:iam::123456789012:role/a --lambda-role arn:aws:iam::123456789012:role/b",
+        f"--stack-role {ROLE} --lambda-role {ROLE}",
         2,
         ("exists already",),
     ),
     "stage with a role that is none": Case(
         "stage new shop qa --region eu-central-1 --profile= --stack-role admin "
-        "--lambda-role arn:aws:iam::123456789012:role/b",
+        f"--lambda-role {ROLE}",
         2,
         ("auth.stack-role", "'admin'"),
     ),

@@ -34,7 +34,7 @@ def stage(
 
 
 def test_a_real_application_goes_live(stage: Stage) -> None:
-    """Built and deployed, the page is Laravel's own, and its assets come from the build's directory."""
+    """The page is Laravel's own, and its assets come from the build's directory."""
     build_id = stage.build()
     told = stage.program.ok("deploy", "--local")
     assert all(word in told for word in (build_id, "dev", "cloudfront.net", "critical path", "━"))
@@ -105,7 +105,8 @@ class Visits:
 @contextmanager
 def visitors(url: str) -> Iterator[Visits]:
     """Ten requests a second for as long as the block runs, each on a thread of its own."""
-    visits, over, threads = Visits(), threading.Event(), []
+    visits, over = Visits(), threading.Event()
+    threads: list[threading.Thread] = []
     slots: dict[int, Answer] = {}
 
     def visit(number: int) -> None:
@@ -136,7 +137,7 @@ def visitors(url: str) -> Iterator[Visits]:
 
 
 def test_failing_command_cancels_and_nothing_live_changes(stage: Stage) -> None:
-    """A deploy command that exits 3 is shown, ends the deploy with 1, and leaves the old build live."""
+    """A deploy command that exits 3 is shown, and the old build stays live."""
     stage.build()
     stage.deploy()
     stage.manifest("- example:prepare", "- example:fail 3\n  - example:prepare")

@@ -195,7 +195,7 @@ def test_ctrl_c_during_up_leaves_nothing_running(hover_async: HoverAsync, own: s
 
 
 @pytest.mark.parametrize(
-    "variables, arguments, code, expected",
+    ("variables", "arguments", "code", "expected"),
     [
         ({"HOVER_LOCAL_PORT": "http"}, ["up", "--instance", "default"], 2, "which is no port"),
         ({}, ["up", "--instance", "No/Name"], 2, "is no name for a local AWS"),

@@ -19,7 +19,7 @@ from hover_async.deploy.process import deploy_build
 from hover_async.manifest import load_manifest
 from hover_async.ports import ImageInfo
 from hover_async.testing import FakeCloud, RecordingReporter
-from hover_async.values import Architecture, BuildId
+from hover_async.values import Architecture, BuildId, FunctionName, Version
 
 T = TypeVar("T")
 
@@ -102,5 +102,5 @@ class Stage:
             order or self.build(), self.cloud.ports, self.cloud.images, self.report
         )
 
-    def live(self) -> dict[str, str]:
-        return {name: version for name, version in self.cloud.lambdas.live().items()}
+    def live(self) -> dict[FunctionName, Version]:
+        return self.cloud.lambdas.live()

@@ -10,6 +10,7 @@ import pytest
 
 from hover_async.deploy.upload import upload_assets
 from hover_async.events import AliasMoved, ContainerWarmed, Output, Step
+from hover_async.ports import StackRequest
 from tests.process.stage import Stage, build_id
 
 FUNCTIONS = ["shop-dev-http", "shop-dev-cli", "shop-dev-jobs-queue"]
@@ -109,7 +110,7 @@ def test_workers_start_only_after_activation(stage: Stage) -> None:
     states = []
     create = stage.cloud.stacks.create
 
-    async def watched(request):  # type: ignore[no-untyped-def]
+    async def watched(request: StackRequest) -> None:
         states.append(enabled(json.loads(request.template)))
         await create(request)
 

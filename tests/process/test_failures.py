@@ -146,7 +146,7 @@ def test_interrupted_multipart_upload_is_aborted(live: Stage) -> None:
 def test_failing_command_cancels(live: Stage) -> None:
     """A command that exits 3 is shown, nothing runs after it, and the deploy fails."""
     live.cloud.lambdas.ran.clear()
-    live.cloud.lambdas.commands = lambda argv: (3, "no table\n")
+    live.cloud.lambdas.commands = lambda _: (3, "no table\n")
     error = fails(live, CommandFailed)
     assert isinstance(error, CommandFailed)
     assert error.exit_status == 3
@@ -301,7 +301,7 @@ def test_flip_that_cannot_be_undone_names_each_alias(live: Stage) -> None:
     assert live.live() == {**LIVE_2, "shop-dev-http": "1"}
     assert error.live["shop-dev-http"] == "1"
     assert "hover/activation.json" in live.cloud.documents.documents
-    del live.cloud.lambdas.move_alias  # type: ignore[method-assign]
+    del live.cloud.lambdas.move_alias
     live.cloud.world.faults.clear()
     live.run(live.deploy)
     assert set(live.live().values()) == {"3"}
@@ -419,9 +419,7 @@ def test_lost_lock_ends_the_deploy_before_the_flip(live: Stage) -> None:
         async with anyio.create_task_group() as group:
 
             async def steal() -> None:
-                while LOCK_KEY not in live.cloud.documents.documents:
-                    await anyio.sleep(0.1)
-                await anyio.sleep(1)
+                await live.cloud.world.reached("stacks.update").wait()
                 del live.cloud.documents.documents[LOCK_KEY]
                 rival = Holder("rival", "b", "bob", "ci", expires="2999-01-01T00:00:00+00:00")
                 await live.cloud.documents.create(LOCK_KEY, json.dumps(vars(rival)).encode())

@@ -46,7 +46,7 @@ def test_arguments_arrive_as_they_are(cli: Function, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "line, words",
+    ("line", "words"),
     [
         ("a b  c", ["a", "b", "c"]),
         ("'a b' \"c d\" e\\ f", ["a b", "c d", "e f"]),

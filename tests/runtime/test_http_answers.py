@@ -66,7 +66,7 @@ def test_first_format_keeps_repeated_headers(web: Function) -> None:
 
 
 @pytest.mark.parametrize(
-    "content, is_text",
+    ("content", "is_text"),
     [
         (b"", True),
         (b"plain\r\n\r\nwith an empty line", True),

@@ -24,7 +24,7 @@ def encoded(data: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "query, parsed",
+    ("query", "parsed"),
     [
         ("a=1&b=2", {"a": "1", "b": "2"}),
         ("a=1&a=2", {"a": "2"}),
@@ -51,7 +51,7 @@ def test_query_string_arrives_byte_for_byte(
 
 
 @pytest.mark.parametrize(
-    "raw, uri, path",
+    ("raw", "uri", "path"),
     [
         ("/", "/", None),
         ("/a/b", "/a/b", "a/b"),
@@ -95,7 +95,7 @@ def test_head_has_headers_and_no_body(web: Function) -> None:
 
 
 @pytest.mark.parametrize(
-    "header, value, variable",
+    ("header", "value", "variable"),
     [
         ("accept-language", "de, en;q=0.5", "HTTP_ACCEPT_LANGUAGE"),
         ("x-repeated", "one, two", "HTTP_X_REPEATED"),
@@ -114,7 +114,7 @@ def test_header_arrives(web: Function, header: str, value: str, variable: str) -
 
 
 @pytest.mark.parametrize(
-    "header, variable",
+    ("header", "variable"),
     [("proxy", "HTTP_PROXY"), ("x_forwarded_for", "HTTP_X_FORWARDED_FOR")],
 )
 def test_header_that_would_pose_as_another_is_dropped(
@@ -153,7 +153,7 @@ def test_plain_http_and_port_are_seen(web: Function) -> None:
 
 
 @pytest.mark.parametrize(
-    "forwarded, host",
+    ("forwarded", "host"),
     [
         ("www.probe.example", "www.probe.example"),
         ("d111.cloudfront.net", "d111.cloudfront.net"),

@@ -75,7 +75,7 @@ def test_only_what_fails_comes_again(queue: Function, bodies: Bodies) -> None:
     assert work(queue, records(bodies(*wishes))) == ["m3", "m7"]
 
 
-@pytest.mark.parametrize("attempt, delay", [(1, 5), (2, 10)])
+@pytest.mark.parametrize(("attempt", "delay"), [(1, 5), (2, 10)])
 def test_job_that_throws_comes_again_after_its_backoff(
     function: Start, bodies: Bodies, attempt: int, delay: int
 ) -> None:

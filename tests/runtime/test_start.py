@@ -80,7 +80,7 @@ def test_environment_of_a_page(web: Function) -> None:
 
 
 @pytest.mark.parametrize(
-    "domain, url",
+    ("domain", "url"),
     [
         ("d1.cloudfront.net", f"https://d1.cloudfront.net/{BUILD_ID}"),
         ("http://d1.cloudfront.net:4566/", f"http://d1.cloudfront.net:4566/{BUILD_ID}"),
@@ -138,7 +138,7 @@ def test_tampered_secrets_do_not_open(function: Start, sealed: Sealed) -> None:
 
 
 @pytest.mark.parametrize(
-    "wishes, message",
+    ("wishes", "message"),
     [
         ({"role": "teapot"}, "HOVER_ROLE is 'teapot'; a function is http, cli or queue"),
         ({"manifest": {"name": "x"}}, "no build_details.id"),

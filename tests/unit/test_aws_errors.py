@@ -34,7 +34,7 @@ from hover_async.errors import (
 from tests.unit.scripted_aws import lost, refused, reset, throttled, timed_out, unreachable
 
 
-@pytest.mark.parametrize("code, kind", BY_CODE.items())
+@pytest.mark.parametrize(("code", "kind"), BY_CODE.items())
 def test_every_code(code: str, kind: type[AwsError]) -> None:
     """A code of the table gives its class, whatever the HTTP status."""
     for status in (400, 403, 404, 500, 502):
@@ -42,7 +42,7 @@ def test_every_code(code: str, kind: type[AwsError]) -> None:
 
 
 @pytest.mark.parametrize(
-    "status, kind",
+    ("status", "kind"),
     [
         (400, Rejected),
         (401, CredentialsError),
@@ -84,7 +84,7 @@ def test_a_server_error_leaves_the_outcome_open() -> None:
 
 
 @pytest.mark.parametrize(
-    "error, kind",
+    ("error", "kind"),
     [
         (unreachable(), NotSent),
         (boto.ConnectTimeoutError(endpoint_url="https://aws"), NotSent),

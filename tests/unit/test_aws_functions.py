@@ -214,7 +214,7 @@ async def test_publish_of_something_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    "said, resolved, expected",
+    ("said", "resolved", "expected"),
     [
         (SHA, f"r@sha256:{'c' * 64}", SHA),
         ("", f"r@sha256:{'c' * 64}", "c" * 64),
@@ -263,7 +263,7 @@ async def test_a_command_is_never_sent_again(failure: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure, kind",
+    ("failure", "kind"),
     [
         (unreachable(), AwsError),
         (throttled("CallerRateLimitExceeded"), Throttled),

@@ -149,7 +149,7 @@ def test_deployable() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, manifest, problem",
+    ("kind", "manifest", "problem"),
     [
         (OCI_IMAGE, {"layers": [{"mediaType": GZIP}]}, None),
         (DOCKER_IMAGE, {"layers": []}, None),

@@ -10,7 +10,7 @@ from hover_async.docker.ignore import IgnoreRules, patterns_of
 
 
 @pytest.mark.parametrize(
-    "ignore_file, path, excluded",
+    ("ignore_file", "path", "excluded"),
     [
         ("a.txt", "a.txt", True),
         ("a.txt", "docs/a.txt", False),  # from the root, unlike git's
@@ -61,7 +61,7 @@ def test_a_path_is_excluded_as_docker_does(ignore_file: str, path: str, excluded
 
 
 @pytest.mark.parametrize(
-    "ignore_file, directory, prunable",
+    ("ignore_file", "directory", "prunable"),
     [
         ("vendor", "vendor", True),
         ("vendor\n!vendor/keep", "vendor", False),

@@ -197,7 +197,7 @@ async def test_without_an_assets_target_the_image_gives_its_own(project: Path) -
 
 
 @pytest.mark.parametrize(
-    "engine, error, step",
+    ("engine", "error", "step"),
     [
         (PlayedEngine(tests_exit=2), TestsFailed, Step.TESTS),
         (PlayedEngine(failing_target=None), ImageBuildFailed, Step.IMAGE),

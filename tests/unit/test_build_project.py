@@ -159,7 +159,7 @@ def test_the_hash_covers_what_the_manifest_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "stage, dockerfile, message",
+    ("stage", "dockerfile", "message"),
     [
         ("dev", "absent", "no Dockerfile"),
         ("dev", "../../outside", "outside"),

@@ -12,7 +12,7 @@ PREFIX = "/b20261123T063100Z-7f3a9c1d"
 
 
 @pytest.mark.parametrize(
-    "before, after",
+    ("before", "after"),
     [
         ("a{b:url(/i.png)}", "a{b:url(P/i.png)}"),
         ('a{b:url("/i.png")}', 'a{b:url("P/i.png")}'),

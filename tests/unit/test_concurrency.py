@@ -77,10 +77,13 @@ async def test_simultaneous_failures_are_notes_of_the_first() -> None:
     async def fail(text: str) -> None:
         raise ValueError(text)
 
-    with pytest.raises(ValueError) as caught:
+    async def both() -> None:
         async with task_group() as group:
             group.start_soon(fail, "a")
             group.start_soon(fail, "b")
+
+    with pytest.raises(ValueError, match=r"^[ab]$") as caught:
+        await both()
     notes = getattr(caught.value, "__notes__", [])
     assert {str(caught.value), *notes} in (
         {"a", "at the same time: b"},
@@ -102,17 +105,18 @@ def test_native_cancellation_waits_for_a_shielded_end() -> None:
 
     steps: list[str] = []
 
-    async def flip() -> str:
+    async def flip(began: anyio.Event) -> str:
         with anyio.CancelScope(shield=True):
             steps.append("began")
+            began.set()
             await anyio.sleep(0.05)
             steps.append("ended")
         return "live"
 
     async def main() -> str:
-        task = asyncio.create_task(finish_or_cancel(flip))
-        while not steps:
-            await asyncio.sleep(0.001)
+        began = anyio.Event()
+        task = asyncio.create_task(finish_or_cancel(lambda: flip(began)))
+        await began.wait()
         task.cancel()
         await asyncio.sleep(0.01)
         task.cancel()

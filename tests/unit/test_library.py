@@ -91,7 +91,7 @@ def test_events_are_json_ready() -> None:
 def test_every_event_is_frozen() -> None:
     """No reporter can change what the next one sees."""
     for kind in events.Event.__args__:
-        assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        assert kind.__dataclass_params__.frozen
 
 
 def test_secret_is_never_shown() -> None:

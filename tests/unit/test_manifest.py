@@ -122,7 +122,7 @@ def test_the_example_is_right() -> None:
 
 
 @pytest.mark.parametrize(
-    "written,argv",
+    ("written", "argv"),
     [
         ("php artisan migrate --force", ["migrate", "--force"]),
         ("artisan migrate", ["migrate"]),
@@ -143,7 +143,7 @@ def test_a_command_is_split_as_a_shell_would_and_no_more(written: str, argv: lis
 
 
 @pytest.mark.parametrize(
-    "written,text",
+    ("written", "text"),
     [
         ("1.10", "1.10"),
         ("010", "010"),
@@ -177,7 +177,7 @@ def test_a_tag_keeps_its_spelling() -> None:
     assert manifest(tags={"version": 1.5, "live": True}).tags == {"version": "1.5", "live": "true"}
 
 
-@pytest.mark.parametrize("written,seconds", [(5, (5,)), ("5, 10", (5, 10)), ([0, 9], (0, 9))])
+@pytest.mark.parametrize(("written", "seconds"), [(5, (5,)), ("5, 10", (5, 10)), ([0, 9], (0, 9))])
 def test_backoff_has_three_forms(written: object, seconds: tuple[int, ...]) -> None:
     """A number, Laravel's own text, or a list."""
     assert manifest(queue={"jobs": {"backoff": written}}).queues["jobs"].backoff == seconds

@@ -59,13 +59,13 @@ UNPRINTABLE = [
 ]
 
 
-@pytest.mark.parametrize("text,says", WHOLE + UNPRINTABLE)
+@pytest.mark.parametrize(("text", "says"), WHOLE + UNPRINTABLE)
 def test_a_wrong_file_is_told_in_these_words(tmp_path: Path, text: str, says: str) -> None:
     """Each problem of the file is told, with its line, column and path, in the file's order."""
     assert said_about(tmp_path, text) == says
 
 
-@pytest.mark.parametrize("text,says", KEYS)
+@pytest.mark.parametrize(("text", "says"), KEYS)
 def test_a_wrong_key_is_told_in_these_words(tmp_path: Path, text: str, says: str) -> None:
     """What is wrong behind a right beginning is all that is told."""
     assert said_about(tmp_path, RIGHT + text) == says

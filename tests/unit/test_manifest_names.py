@@ -15,7 +15,7 @@ LEGAL = st.text("abcyzABCYZ0129-_.", min_size=1, max_size=80)
 
 
 @pytest.mark.parametrize(
-    "name,expected",
+    ("name", "expected"),
     [
         ("default", "Default"),
         ("high-priority", "HighPriority"),
