@@ -54,6 +54,7 @@ class Stage:
         file.write_text(after)
 
     def manifest(self, pattern: str, replacement: str) -> None:
+        """Replace what matches in the manifest."""
         self.edit(
             ".hover/dev.yml", lambda text: re.sub(pattern, replacement, text, flags=re.MULTILINE)
         )
