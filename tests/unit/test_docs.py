@@ -1,0 +1,30 @@
+"""The documentation tells what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
+
+ROOT = Path(__file__).resolve().parents[2]
+SECTIONS = (Manifest, Auth, Http, Cli, QueueSpec, Vpc, Assets)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> None:
+    """A key that the model takes stands in docs/manifest.md."""
+    text = (ROOT / "docs" / "manifest.md").read_text()
+    keys = [str(field.alias) for field in section.model_fields.values()]
+    missing = [key for key in keys if not re.search(rf"`{key}[`.]|\.{key}`", text)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/deploy.md"])
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    """No page links to a file that is not there."""
+    file = ROOT / page
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", file.read_text())
+    assert [link for link in links if not (file.parent / link).exists()] == []
