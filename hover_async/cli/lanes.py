@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from hover_async.cli.plain import describe
+from hover_async.cli.plain import describe, is_asked_for
 from hover_async.events import (
     AliasMoved,
     ContainerWarmed,
@@ -94,7 +94,7 @@ class LanesReporter:
                     self._print(event)
 
     def _output(self, event: Output, step: Step, text: str) -> None:
-        if step in {Step.COMMANDS, Step.TESTS}:
+        if is_asked_for(event):
             self._print(event)
         elif lines := text.strip().splitlines():
             self._tell(step, lines[-1])

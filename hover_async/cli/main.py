@@ -10,9 +10,11 @@ from importlib import import_module
 
 import click
 
-from hover_async.errors import HoverError, Interrupted
+from hover_async.errors import HoverError, ImageBuildFailed, Interrupted
 from hover_async.version import __version__
 
+OUTPUT_LINES = 20
+"""Of a failed Dockerfile step, the last ones."""
 COMMANDS = {
     "build": "Build a stage: image, assets and runtime files in .hover/out.",
     "deploy": "Take the build live: every function at once, or none.",
@@ -65,6 +67,9 @@ def main() -> None:
 
 def fail(error: HoverError) -> None:
     """Tell the failure on stderr and exit with its code."""
+    if isinstance(error, ImageBuildFailed):
+        for line in error.output.splitlines()[-OUTPUT_LINES:]:
+            click.echo(f"  | {line}", err=True)
     click.echo(f"{click.style(f'error[{error.code}]', fg='red')}: {error.message}", err=True)
     if error.hint:
         click.echo(f"{click.style('hint', fg='cyan')}: {error.hint}", err=True)

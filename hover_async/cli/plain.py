@@ -24,9 +24,6 @@ from hover_async.events import (
     as_json,
 )
 
-TALKATIVE = {Step.COMMANDS, Step.TESTS}
-"""Steps whose output is what the user came for; of the others it is shown dimmed."""
-
 
 class PlainReporter:
     """A line on stderr for every event worth one, with the seconds since the beginning."""
@@ -55,7 +52,12 @@ class JsonReporter:
         sys.stdout.flush()
 
 
-def describe(event: Event) -> list[str]:  # noqa: PLR0911 - one return for each kind of event
+def is_asked_for(output: Output) -> bool:
+    """Whether a user always wants to read it: a deploy command's, and the application's tests'."""
+    return output.step is Step.COMMANDS or output.source == "tests"
+
+
+def describe(event: Event) -> list[str]:  # noqa: C901, PLR0911 - an arm for each kind of event
     """The lines that tell an event; none for those that only move a progress bar."""
     match event:
         case StepStarted(step):
@@ -67,6 +69,8 @@ def describe(event: Event) -> list[str]:  # noqa: PLR0911 - one return for each 
         case Output(step, source, text):
             head = [f"{step:<14} $ {source}"] if step is Step.COMMANDS else []
             return head + [f"{step:<14} | {line}" for line in text.splitlines()]
+        case ResourceChanged(_, _, status, _) if status.endswith("_IN_PROGRESS"):
+            return []
         case ResourceChanged(resource, kind, status, reason):
             because = f": {reason}" if reason else ""
             return [f"{Step.STACK:<14} {status:<28} {resource} ({kind}){because}"]

@@ -43,7 +43,7 @@ def print_summary(deployment: Deployment) -> None:
         f"{timed.step} {timed.seconds / deployment.seconds:.0%}"
         for timed in sorted(path, key=lambda timed: -timed.seconds)[:4]
     )
-    console.print(f"live after {deployment.seconds:.1f} s; critical path (━): {shares}")
+    console.print(f"live after {deployment.live_after_s:.1f} s; critical path (━): {shares}")
     console.print(deployment.url, soft_wrap=True, highlight=False)
 
 

@@ -91,6 +91,11 @@ class Deployment:
     steps: Sequence[Timed]
     seconds: float
 
+    @property
+    def live_after_s(self) -> float:
+        """When the flip was done, after the start of the deploy."""
+        return next(timed.end_s for timed in self.steps if timed.step is Step.ACTIVATE)
+
     def as_json(self) -> Mapping[str, object]:
         """What machines want of it, in one flat mapping."""
         warmth = self.rehearsal.warmth
@@ -110,5 +115,6 @@ class Deployment:
             "commands": [asdict(result) for result in self.rehearsal.commands.results],
             "skew_s": self.activation.skew_s,
             "seconds": self.seconds,
+            "live_after_s": self.live_after_s,
             "steps": [asdict(timed) for timed in self.steps],
         }
