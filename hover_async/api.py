@@ -17,7 +17,7 @@ import hover_async.build
 import hover_async.deploy  # noqa: F401 - both now: a later first import would hide the functions
 from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.errors import LocalError, StageMismatch, UsageError
-from hover_async.events import Reporter, silent
+from hover_async.events import Reporter, silent, steadfast
 from hover_async.values import AWS_EDGE, Edge
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def build(
             stage,
             manifest,
             engine,
-            report,
+            steadfast(report),
             skip_tests=skip_tests,
             build_args=build_args or {},
         )

@@ -79,9 +79,7 @@ def plan_assets(root: Path, cache_control_for: Callable[[str], str]) -> tuple[As
     Raises `ProjectError` for whatever must not or cannot be an object.
     """
     inside = root.resolve()
-    return tuple(
-        _asset(file, root, inside, cache_control_for) for file in sorted(_files(root, inside))
-    )
+    return tuple(_asset(file, root, inside, cache_control_for) for file in sorted(_files(root)))
 
 
 def content_type(path: str) -> str:
@@ -101,27 +99,30 @@ def part_sizes(size_bytes: int, part_bytes: int = PART_BYTES) -> Sequence[int]:
     return [part_bytes] * full + ([rest] if rest else [])
 
 
-def _files(directory: Path, inside: Path) -> Iterator[Path]:
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.is_symlink():
-                if path.resolve().is_dir():
-                    raise _refused(path, "a link to a directory")
-                yield path
-            elif entry.is_dir(follow_symlinks=False):
-                yield from _files(path, inside)
-            else:
-                yield path
+def _files(directory: Path) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(directory))
+    except OSError as error:
+        raise _refused(directory, error.strerror or "unreadable") from error
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.is_symlink():
+            if path.is_dir():
+                raise _refused(path, "a link to a directory")
+            yield path
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _files(path)
+        else:
+            yield path
 
 
 def _asset(file: Path, root: Path, inside: Path, cache_control_for: Callable[[str], str]) -> Asset:
-    if file.is_symlink() and not file.resolve().is_relative_to(inside):
-        raise _refused(file, f"a link that leads out of {root.name}/")
     try:
+        if file.is_symlink() and not file.resolve(strict=True).is_relative_to(inside):
+            raise _refused(file, f"a link that leads out of {root.name}/")
         status = file.stat()
-    except OSError as error:
-        raise _refused(file, error.strerror or "unreadable") from error
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before 3.13
+        raise _refused(file, getattr(error, "strerror", None) or str(error)) from error
     if not stat.S_ISREG(status.st_mode):
         raise _refused(file, "neither a file nor a directory")
     path = _key_path(file, root)

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from anyio import CancelScope, create_task_group, get_cancelled_exc_class
+from anyio import CancelScope, create_task_group, get_cancelled_exc_class, move_on_after
 from anyio.abc import TaskGroup
+
+from hover_async.errors import StepTimedOut
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -104,6 +106,16 @@ def shielded_leaving() -> Iterator[Callable[[], None]]:
             scope.shield = True
 
         yield leave
+
+
+async def shielded(work: Callable[[], Awaitable[R]], *, deadline_s: float, what: str) -> R:
+    """`work`, whatever is cancelled meanwhile: for a call whose effect must be known.
+
+    Raises `StepTimedOut`, naming `what`, when it has not ended after `deadline_s`.
+    """
+    with move_on_after(deadline_s, shield=True):
+        return await work()
+    raise StepTimedOut(f"{what}: no answer after {deadline_s:.0f} s")
 
 
 async def finish_or_cancel(work: Callable[[], Awaitable[R]]) -> R:

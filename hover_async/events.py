@@ -1,7 +1,8 @@
 """What a build or a deploy tells while it works: frozen values, given to one `Reporter`.
 
 The core reports and never prints. The command line draws these events as lanes, as plain lines or
-as JSON lines; a program passes a callable of its own. A reporter must not block and must not raise.
+as JSON lines; a program passes a callable of its own. A reporter must not block; one that raises is
+told nothing more.
 """
 
 from __future__ import annotations
@@ -155,6 +156,24 @@ class Reporter(Protocol):
 
 def silent(event: Event, /) -> None:
     """The reporter of programs that want none."""
+
+
+def steadfast(report: Reporter) -> Reporter:
+    """The reporter, until it raises; from then on nobody is told, and the work goes on.
+
+    A log that is closed in the middle of a flip must not decide how the flip ends.
+    """
+    listening = True
+
+    def tell(event: Event, /) -> None:
+        nonlocal listening
+        if listening:
+            try:
+                report(event)
+            except Exception:  # noqa: BLE001 - whatever it raises, it is not the work's failure
+                listening = False
+
+    return tell
 
 
 def as_json(event: Event) -> Mapping[str, object]:

@@ -9,7 +9,15 @@ from typing import Protocol, TypeVar
 
 from anyio import current_time, get_cancelled_exc_class
 
-from hover_async.events import Event, Reporter, Step, StepFailed, StepFinished, StepStarted
+from hover_async.events import (
+    Event,
+    Reporter,
+    Step,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    steadfast,
+)
 
 R = TypeVar("R")
 
@@ -63,7 +71,7 @@ class Timeline:
     """A reporter that passes every event on and keeps when each step ran."""
 
     def __init__(self, report: Reporter) -> None:
-        self._report = report
+        self._report = steadfast(report)
         self._began = current_time()
         self._started: dict[Step, float] = {}
         self._finished: list[Timed] = []

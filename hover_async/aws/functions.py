@@ -10,6 +10,7 @@ from anyio import fail_after
 
 from hover_async.aws.errors import AnswerLost, Changed, hint_of
 from hover_async.aws.retry import (
+    COMMAND_REFUSED,
     INVOKE_ONCE_MORE,
     INVOKE_REFUSED,
     MOVE_ALIAS,
@@ -115,7 +116,7 @@ class LambdaFunctions:
         try:
             with fail_after(timeout_s):
                 if repeatable is Repeatable.NEVER:
-                    return await repeated(NEVER, send)
+                    return await repeated(COMMAND_REFUSED, send)
                 return await repeated(INVOKE_ONCE_MORE, lambda: repeated(INVOKE_REFUSED, send))
         except TimeoutError as error:
             raise AnswerLost(

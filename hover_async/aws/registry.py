@@ -55,6 +55,20 @@ class EcrRegistry:
         self._tags = tags
 
     async def ensure_repository(self) -> str:
+        # Looked up first: whoever may not create one can still deploy to one that was made.
+        try:
+            await self._ecr.call(
+                READ,
+                "DescribeRepositories",
+                f"repository '{self._name}'",
+                repositoryNames=[self._name],
+            )
+        except NotFound:
+            await self._create()
+        await self._let_lambda_read()
+        return self._uri
+
+    async def _create(self) -> None:
         try:
             await self._call(
                 CREATE,
@@ -64,8 +78,6 @@ class EcrRegistry:
         except Conflict as error:
             if error.aws_code != "RepositoryAlreadyExistsException":
                 raise
-        await self._let_lambda_read()
-        return self._uri
 
     async def login(self) -> RegistryLogin:
         answer = await self._ecr.call(READ, "GetAuthorizationToken", "the registry")

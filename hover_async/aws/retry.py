@@ -13,7 +13,7 @@ from typing import TypeVar
 from anyio import current_time, sleep
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from hover_async.aws.errors import Busy, NotSent, RateLimited
+from hover_async.aws.errors import Busy, ConcurrencyUsedUp, NotSent, RateLimited
 from hover_async.errors import AwsError, EndpointUnreachable, NotFound, OutcomeUnknown
 
 T = TypeVar("T")
@@ -86,6 +86,10 @@ MOVE_ALIAS = Policy(
     (*HARMLESS, OutcomeUnknown, Busy),
 )
 INVOKE_REFUSED = Policy("Lambda refused it for its rate, so nothing ran", (RateLimited,))
+COMMAND_REFUSED = Policy(
+    "Lambda refused it for its rate or for lack of concurrency, so nothing ran",
+    (RateLimited, ConcurrencyUsedUp),
+)
 INVOKE_ONCE_MORE = Policy(
     "the caller says that running twice does no harm", (NotSent, OutcomeUnknown), tries=2
 )

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from hover_async.aws.errors import AnswerLost, RateLimited, hint_of, translate
 from hover_async.aws.pacing import Pacer
@@ -84,6 +85,12 @@ class Service:
             )
         except (ClientError, BotoCoreError) as error:
             raise translate(error, operation, subject) from error
+        except ResponseParserError as error:  # neither of the above: HTML of a proxy, half a body
+            raise AnswerLost(
+                f"{operation} of {subject}: the answer cannot be read: {error}",
+                operation=operation,
+                hint=hint_of(AnswerLost),
+            ) from error
         for name, value in answer.items():
             if hasattr(value, "read"):
                 answer[name] = await _read(value, operation, subject)

@@ -30,6 +30,9 @@ from hover_async.version import __version__
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
+QUICK_READ_TIMEOUT_S = 12
+"""For calls that answer at once or not at all: well below what the callers of aliases and of the
+lock wait, so that a lost answer is looked up in time."""
 LONGEST_INVOCATION_S = 900
 INVOKE_READ_TIMEOUT_S = LONGEST_INVOCATION_S + 60
 """Above every function's own timeout; each invocation has its own, shorter deadline."""
@@ -62,7 +65,10 @@ async def open_cloud(
         opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
         identity = await _identify(await opener.open("sts"), profile, endpoint_url, region)
         s3 = await opener.open("s3", connections=max_connections)
-        lambdas = await opener.open("lambda", pacer=Pacer(), unpaced=UNPACED)
+        records = await opener.open("s3", read_timeout_s=QUICK_READ_TIMEOUT_S)
+        lambdas = await opener.open(
+            "lambda", read_timeout_s=QUICK_READ_TIMEOUT_S, pacer=Pacer(), unpaced=UNPACED
+        )
         invocations = await opener.open(
             "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
         )
@@ -76,7 +82,7 @@ async def open_cloud(
                 base_url=f"{address.objects}/{bucket}",
                 tags=tags,
             ),
-            documents=S3Documents(s3, bucket, owner=identity.account),
+            documents=S3Documents(records, bucket, owner=identity.account),
             registry=EcrRegistry(
                 await opener.open("ecr"),
                 repository,

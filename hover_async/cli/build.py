@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hover_async.cli.reporting import reporter
+from hover_async.cli.reporting import reporter, to_whoever_listens
 from hover_async.cli.run import run
 from hover_async.errors import UsageError
 
@@ -37,7 +37,9 @@ def build(
                 stage, project=project, skip_tests=skip_tests, build_args=arguments, report=report
             )
         )
-    if not as_json:
+    if as_json:
+        return
+    with to_whoever_listens():
         click.echo(f"{record.build_id} of stage '{record.stage}' is built: deploy it")
 
 

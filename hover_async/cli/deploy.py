@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hover_async.cli.plain import JsonReporter
-from hover_async.cli.reporting import reporter
+from hover_async.cli.reporting import reporter, to_whoever_listens
 from hover_async.cli.run import run
 
 
@@ -40,8 +40,9 @@ def deploy(
                 stage, project=project, profile=profile, target=target, report=report
             )
         )
-    if as_json:
-        assert isinstance(report, JsonReporter)  # noqa: S101 - what `reporter` gives for --json
-        report.write({"event": "Deployed", **deployment.as_json()})
-    else:
-        print_summary(deployment)
+    with to_whoever_listens():
+        if as_json:
+            assert isinstance(report, JsonReporter)  # noqa: S101 - what `reporter` gives for --json
+            report.write({"event": "Deployed", **deployment.as_json()})
+        else:
+            print_summary(deployment)

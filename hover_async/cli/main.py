@@ -6,7 +6,9 @@ Each command is a file of its own, imported when it is called, so that `--help` 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -65,12 +67,13 @@ def main() -> None:
         fail(Interrupted("interrupted before anything had begun"))
 
 
-def fail(error: HoverError) -> None:
-    """Tell the failure on stderr and exit with its code."""
-    if isinstance(error, ImageBuildFailed):
-        for line in error.output.splitlines()[-OUTPUT_LINES:]:
-            click.echo(f"  | {line}", err=True)
-    click.echo(f"{click.style(f'error[{error.code}]', fg='red')}: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"{click.style('hint', fg='cyan')}: {error.hint}", err=True)
+def fail(error: HoverError) -> NoReturn:
+    """Tell the failure on stderr, if anyone still reads it, and exit with its code."""
+    with suppress(OSError):
+        if isinstance(error, ImageBuildFailed):
+            for line in error.output.splitlines()[-OUTPUT_LINES:]:
+                click.echo(f"  | {line}", err=True)
+        click.echo(f"{click.style(f'error[{error.code}]', fg='red')}: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"{click.style('hint', fg='cyan')}: {error.hint}", err=True)
     sys.exit(error.exit_code)

@@ -20,7 +20,8 @@ def reporter(*, as_json: bool) -> Iterator[Reporter]:
         try:
             yield lines
         except HoverError as error:
-            lines.write({"event": "Failed", "exit_code": error.exit_code, **error.details()})
+            with to_whoever_listens():
+                lines.write({"event": "Failed", "exit_code": error.exit_code, **error.details()})
             raise
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from rich.console import Console
@@ -31,3 +32,13 @@ def reporter(*, as_json: bool) -> Iterator[Reporter]:
             yield lanes
     else:
         yield PlainReporter()
+
+
+@contextmanager
+def to_whoever_listens() -> Iterator[None]:
+    """Print what came of the work. A closed pipe (`| head`) changes nothing about how it ended."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,7 @@
 """Running the library's coroutines from a terminal: signals become structured cancellation.
 
 On asyncio a Ctrl-C would pierce a shielded scope, and with it a flip that is half done. So the
-command owns SIGINT and SIGTERM and cancels its own scope: a shielded flip ends first.
+command owns these signals and cancels its own scope: a shielded flip ends first.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from hover_async.concurrency import task_group
 from hover_async.errors import Interrupted
 
 T = TypeVar("T")
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, an orderly end, and a terminal that was closed."""
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
@@ -47,7 +49,7 @@ async def _watch(
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*STOPPING) as signals:
         task_status.started()
         async for number in signals:
             received.append(signal.Signals(number))

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from anyio import current_time, move_on_after
+from anyio import current_time
 
-from hover_async.concurrency import bounded_map, settle
-from hover_async.errors import ActivationMixed, ActivationRestored, NotFound, StepTimedOut
+from hover_async.concurrency import bounded_map, settle, shielded
+from hover_async.errors import ActivationMixed, ActivationRestored, NotFound
 from hover_async.events import AliasMoved, Reporter
 from hover_async.ports import Alias, Functions
 from hover_async.values import LIVE, FunctionName, FunctionSpec, Role, Version
@@ -96,11 +96,12 @@ async def activate(moves: Sequence[Move], lambdas: Functions, report: Reporter) 
 
 
 async def _move(alias: Alias, to: Version, lambdas: Functions, report: Reporter) -> None:
-    with move_on_after(MOVE_DEADLINE_S):
-        moved = await lambdas.move_alias(alias, LIVE, to=to)
-        report(AliasMoved(alias.function, alias.version, moved.version))
-        return
-    raise StepTimedOut(f"no answer after {MOVE_DEADLINE_S} s")
+    moved = await shielded(
+        lambda: lambdas.move_alias(alias, LIVE, to=to),
+        deadline_s=MOVE_DEADLINE_S,
+        what=f"moving '{LIVE}' of '{alias.function}'",
+    )
+    report(AliasMoved(alias.function, alias.version, moved.version))
 
 
 async def _put_back(
@@ -108,32 +109,42 @@ async def _put_back(
 ) -> ActivationRestored | ActivationMixed:
     """Undo by what AWS says now: an answer that was lost may hide a move that happened."""
 
-    async def put_back(move: Move) -> Version:
+    async def put_back(move: Move) -> Alias:
         now = await _read(move.before.function, lambdas)
         if now.version == move.to and move.is_due:
             await _move(now, move.before.version, lambdas, report)
             now = await _read(move.before.function, lambdas)
-        return now.version
+        return now
 
-    live: dict[str, str | None] = {}
-    for outcome in await settle(put_back, moves, limit=AT_ONCE):
-        live[outcome.item.before.function] = outcome.value
-    if all(live[move.before.function] == move.before.version for move in moves):
+    found = {
+        outcome.item.before.function: outcome.value
+        for outcome in await settle(put_back, moves, limit=AT_ONCE)
+    }
+    if all(_is_as(move.before, found[move.before.function]) for move in moves):
         return ActivationRestored(
             f"{why}; every alias is where it was",
             hint="nothing live has changed; deploy again",
         )
     return ActivationMixed(
         f"{why}; and not every alias could be put back",
-        live=live,
+        live={name: alias.version if alias else None for name, alias in found.items()},
         hint="deploy again as soon as the reason is gone: it moves every alias",
     )
 
 
+def _is_as(before: Alias, now: Alias | None) -> bool:
+    return now is not None and (now.version, now.has_routing) == (
+        before.version,
+        before.has_routing,
+    )
+
+
 async def _read(function: FunctionName, lambdas: Functions) -> Alias:
-    with move_on_after(MOVE_DEADLINE_S):
-        alias = await lambdas.alias(function, LIVE)
-        if alias is None:
-            raise NotFound(f"function '{function}' has no alias '{LIVE}'")
-        return alias
-    raise StepTimedOut(f"no answer after {MOVE_DEADLINE_S} s")
+    alias = await shielded(
+        lambda: lambdas.alias(function, LIVE),
+        deadline_s=MOVE_DEADLINE_S,
+        what=f"reading '{LIVE}' of '{function}'",
+    )
+    if alias is None:
+        raise NotFound(f"function '{function}' has no alias '{LIVE}'")
+    return alias

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 
 from hover_async.ports import Invocation
+from hover_async.values import Version
 
 
-def failure_message(answer: Invocation) -> str:
-    """The function's own words: `errorMessage` of its error payload, or else the end of its log.
+def failure_of(answer: Invocation, version: Version) -> str | None:
+    """Why the answer is none of this version's, in the function's own words; None when it is.
 
     Lambda answers 200 with `FunctionError` set and `{"errorType", "errorMessage"}` as payload.
     """
+    if answer.error:
+        return _message(answer)
+    if answer.executed_version not in {"", version}:
+        return f"version {answer.executed_version} answered instead of {version}"
+    return None
+
+
+def _message(answer: Invocation) -> str:
     try:
         told = json.loads(answer.payload)
         message = str(told["errorMessage"]).strip()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hover_async.deploy.answers import failure_message
+from hover_async.deploy.answers import failure_of
 from hover_async.errors import CommandFailed, OutcomeUnknown
 from hover_async.events import Output, Reporter, Step
 from hover_async.manifest import DeployCommand
@@ -69,16 +69,20 @@ async def run_commands(
                 exit_status=None,
                 hint=f"{UNCHANGED}; look at the log of '{function}' before you deploy again",
             ) from error
-        results.append(_result(command, function, answer, report))
+        results.append(_result(command, function, version, answer, report))
     return CommandResults(tuple(results))
 
 
 def _result(
-    command: DeployCommand, function: FunctionName, answer: Invocation, report: Reporter
+    command: DeployCommand,
+    function: FunctionName,
+    version: Version,
+    answer: Invocation,
+    report: Reporter,
 ) -> CommandResult:
-    if answer.error:
+    if failure := failure_of(answer, version):
         raise CommandFailed(
-            f"'{command.text}' could not run: {failure_message(answer)}",
+            f"'{command.text}' could not run: {failure}",
             exit_status=None,
             hint=f"{UNCHANGED}; the log of '{function}' has more",
         )

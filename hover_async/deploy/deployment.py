@@ -11,6 +11,7 @@ from hover_async.deploy.activate import Activation
 from hover_async.deploy.commands import CommandResults
 from hover_async.deploy.health import Health
 from hover_async.deploy.lock import Holder
+from hover_async.deploy.prepare import Live
 from hover_async.deploy.provision import Stack
 from hover_async.deploy.publish import Versions
 from hover_async.deploy.push import DeployableImage
@@ -59,9 +60,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Everything that the new build needs to run, standing beside what is live."""
+    """Everything that the new build needs to run, standing beside what was live before."""
 
     uploaded: UploadedAssets
+    live_before: Live
     image: DeployableImage
     stack: Stack
     versions: Versions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from hover_async.deploy.answers import failure_message
+from hover_async.deploy.answers import failure_of
 from hover_async.errors import HealthFailed
 from hover_async.ports import Functions, Repeatable
 from hover_async.values import FunctionName, Version
@@ -40,10 +40,8 @@ async def check_health(
         timeout_s=timeout_s,
         repeatable=Repeatable.ONCE,
     )
-    if answer.error:
-        raise HealthFailed(
-            f"{path} of the new version failed: {failure_message(answer)}", hint=HINT
-        )
+    if failure := failure_of(answer, version):
+        raise HealthFailed(f"{path} of the new version failed: {failure}", hint=HINT)
     try:
         status = int(json.loads(answer.payload)["statusCode"])
     except (ValueError, KeyError, TypeError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -18,8 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from anyio import CancelScope, current_time, move_on_after, sleep
-from anyio.abc import TaskGroup
+from anyio import Event, current_time, move_on_after, sleep
 
 from hover_async.concurrency import shielded_leaving, task_group
 from hover_async.errors import AwsError, Conflict, LockHeld
@@ -46,7 +46,11 @@ class Holder:
     @classmethod
     def me(cls, build_id: str) -> Self:
         """This user on this machine, for one run from now on."""
-        return cls(secrets.token_hex(8), build_id, getpass.getuser(), socket.gethostname())
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a container's user need not have a name
+            user = f"uid {os.getuid()}"
+        return cls(secrets.token_hex(8), build_id, user, socket.gethostname())
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} deploying {self.build_id} (lease until {self.expires})"
@@ -59,38 +63,40 @@ class StageLock:
         self,
         documents: Documents,
         holder: Holder,
-        keeper: TaskGroup,
         report: Reporter,
         lease_s: float,
     ) -> None:
         self._documents = documents
         self._holder = holder
-        self._keeper = keeper
+        self._held = Event()
         self._report = report
         self._lease_s = lease_s
         self._etag: str | None = None
+        self._tried = False
+        self._past_return = False
 
     async def acquire(self) -> None:
         """Take the lock and keep renewing it. Raises `LockHeld`, naming the holder.
 
         A lock whose lease has run out by the clock is watched for one whole lease before.
         """
+        self._tried = True
         try:
             self._etag = await self._documents.create(LOCK_KEY, self._body())
         except Conflict:
             self._etag = await self._take_over()
-        self._keeper.start_soon(self._keep_renewing)
+        self._held.set()
 
     async def release(self) -> None:
-        """Give the lock back, if it is held and still ours."""
-        if self._etag is not None:
-            etag, self._etag = self._etag, None
-            try:
-                await self._documents.delete(LOCK_KEY, etag)
-            except AwsError as error:
-                self._report(
-                    Warned(f"the lock could not be given back and expires by itself: {error}")
-                )
+        """Give the lock back if it is ours, also where the answer to our last write was lost."""
+        if not self._tried:
+            return
+        try:
+            found = await self._documents.read(LOCK_KEY)
+            if found and self._is_ours(found):
+                await self._documents.delete(LOCK_KEY, found.etag)
+        except AwsError as error:
+            self._report(Warned(f"the lock was not given back and expires by itself: {error}"))
 
     async def _take_over(self) -> str:
         found = await self._documents.read(LOCK_KEY)
@@ -118,7 +124,15 @@ class StageLock:
             raise held_by(read_holder(found) if found else None) from error
 
     async def confirm(self) -> None:
-        """Renew the lease now: a proof that the lock is still ours. Raises `LockHeld` if not."""
+        """Prove that the lock is still ours, for the last time. Raises `LockHeld` if it is not.
+
+        From here on losing it is only told: what follows is fenced by the aliases' revisions, and
+        a failure would claim that nothing live has changed.
+        """
+        await self._renew()
+        self._past_return = True
+
+    async def _renew(self) -> None:
         if self._etag is None:
             raise lost()
         try:
@@ -127,17 +141,22 @@ class StageLock:
             if not await self._recovered():
                 raise lost() from error
 
-    async def _keep_renewing(self) -> None:
-        """Renew until the lease is lost; then end the deploy, before anything else can go live."""
+    async def keep_renewing(self) -> None:
+        """Once held, renew until the lease is lost; then end the deploy, before it goes live."""
+        await self._held.wait()
         renewed_at = current_time()
-        while self._etag is not None:
+        while True:
             await sleep(self._lease_s / RENEWALS_PER_LEASE)
             try:
-                await self.confirm()
+                await self._renew()
                 renewed_at = current_time()
-            except AwsError as error:
-                if current_time() - renewed_at > self._lease_s:
+            except (LockHeld, AwsError) as error:
+                if isinstance(error, AwsError) and current_time() - renewed_at <= self._lease_s:
+                    continue
+                if not self._past_return:
                     raise lost() from error
+                self._report(Warned(f"the lock was lost while the build went live: {error}"))
+                return
 
     async def _recovered(self) -> bool:
         """Whether what changed the lock was our own renewal, whose answer was lost."""
@@ -171,16 +190,19 @@ async def stage_lock(
 
     Leaving is shielded: a cancellation that came too late to stop the body does not undo its end.
     """
+    lock = StageLock(documents, holder, report, lease_s)
     with shielded_leaving() as leave:
-        async with task_group() as keeper:
-            lock = StageLock(documents, holder, keeper, report, lease_s)
-            try:
-                yield lock
-                leave()
-            finally:
-                keeper.cancel_scope.cancel()
-                with CancelScope(shield=True), move_on_after(RELEASE_DEADLINE_S):
-                    await lock.release()
+        try:
+            async with task_group() as keeper:
+                keeper.start_soon(lock.keep_renewing)
+                try:
+                    yield lock
+                    leave()
+                finally:
+                    keeper.cancel_scope.cancel()
+        finally:  # the keeper has ended: nobody renews what is given back
+            with move_on_after(RELEASE_DEADLINE_S, shield=True):
+                await lock.release()
 
 
 def read_holder(document: Document) -> Holder | None:
@@ -202,7 +224,7 @@ def held_by(holder: Holder | None) -> LockHeld:
 def lost() -> LockHeld:
     return LockHeld(
         "the lock of this stage was lost during the deploy: it could not be renewed",
-        hint="no live alias was touched unless shown above; see what else deploys this stage",
+        hint="no live alias was touched; see what else deploys this stage",
     )
 
 

@@ -32,7 +32,7 @@ from hover_async.deploy.commands import CommandResults, run_commands
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
 from hover_async.deploy.health import check_health
 from hover_async.deploy.lock import StageLock, stage_lock
-from hover_async.deploy.prepare import Ground, live_versions, prepare
+from hover_async.deploy.prepare import Ground, Live, live_versions, prepare, still_live
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
@@ -72,7 +72,7 @@ async def deploy_build(
             rehearsal = await rehearse(order, artifacts, cloud, report)
             await lock.confirm()
             activation = await go_live(order, artifacts, cloud, timeline)
-            await start_workers(order, ground, artifacts, cloud, report)
+            await start_workers(order, artifacts, cloud, report)
     except BaseException:
         await tell_what_is_live(order, cloud, report)
         raise
@@ -114,19 +114,20 @@ async def make_artifacts(
         assets_stand.set()
         return uploaded
 
-    async def stand_up() -> tuple[DeployableImage, Stack, Versions]:
+    async def stand_up() -> tuple[Live, DeployableImage, Stack, Versions]:
         with step(report, Step.PUSH) as done:
-            image = done(await push_image(order.build, images, cloud.registry, report))
+            image = done(
+                await push_image(order.build, ground.repository, images, cloud.registry, report)
+            )
         with step(report, Step.LOCK):
             await lock.acquire()
             await tell_of_interrupted_activation(cloud.documents, report)
-        if order.function(Role.HTTP) not in ground.live:
+            live = await still_live(ground, order.functions, cloud.functions)
+        if order.function(Role.HTTP) not in live:
             await assets_stand.wait()
         with step(report, Step.STACK) as done:
             stack = done(
-                await provision(
-                    order, image.uri, cloud, report, started=ground.live, purpose="deploy"
-                )
+                await provision(order, image.uri, cloud, report, started=live, purpose="deploy")
             )
         with step(report, Step.PUBLISH) as done:
             versions = done(
@@ -134,7 +135,7 @@ async def make_artifacts(
                     order.functions, image.uri, build_id, cloud.functions, report
                 )
             )
-        return image, stack, versions
+        return live, image, stack, versions
 
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
@@ -236,7 +237,7 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
         async with activation_record(cloud.documents, build_id, before, versions, report):
             with CancelScope(shield=True):
                 activation = done(await activate(moves, cloud.functions, report))
-    with CancelScope(shield=True), step(report, Step.RECORD):
+    with step(report, Step.RECORD):
         seconds = {str(timed.step): timed.seconds for timed in report.steps(DEPENDS)}
         release = Release(
             build_id,
@@ -250,11 +251,9 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
     return activation
 
 
-async def start_workers(
-    order: Order, ground: Ground, artifacts: Artifacts, cloud: Cloud, report: Reporter
-) -> None:
+async def start_workers(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> None:
     """Give work to functions that are live for the first time; nothing to do on later deploys."""
-    if set(order.functions) <= set(ground.live):
+    if set(order.functions) <= set(artifacts.live_before):
         return
     try:
         with step(report, Step.WORKERS):

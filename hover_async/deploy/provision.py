@@ -78,6 +78,21 @@ UPDATABLE = {
     "IMPORT_COMPLETE",
     "IMPORT_ROLLBACK_COMPLETE",
 }
+_AWS = "run 'aws cloudformation {command} --stack-name {{name}}', then deploy again"
+WAY_OUT = {
+    "UPDATE_ROLLBACK_FAILED": "CloudFormation could not undo an earlier update: "
+    + _AWS.format(command="continue-update-rollback"),
+    "UPDATE_FAILED": "an earlier update stopped half way: " + _AWS.format(command="rollback-stack"),
+    "CREATE_FAILED": "its creation failed: " + _AWS.format(command="delete-stack"),
+    "ROLLBACK_FAILED": "its creation failed: " + _AWS.format(command="delete-stack"),
+    "DELETE_FAILED": "its deletion stopped half way: " + _AWS.format(command="delete-stack"),
+}
+"""What to do about a stack that no update can start from. A stack that serves is never deleted."""
+CLEANING_UP = {
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+}
+"""Decided, but not yet ready for another update; it takes minutes where a VPC is involved."""
 EMPTY = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}
 """Nothing of a deploy lives in these: a first creation that failed. Deleted, then created anew."""
 
@@ -114,7 +129,7 @@ async def provision_stack(
     the operation failed or rolled back. No `live` alias is ever touched by any of this.
     """
     request = await _request(name, template, store, role_arn=role_arn, tags=tags, token=token)
-    standing = await stacks.describe(name)
+    standing = await _wait_for_cleanup(name, stacks, deadline_s=deadline_s)
     if standing and standing.status in EMPTY:
         await _delete(standing, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
         standing = None
@@ -130,6 +145,20 @@ async def provision_stack(
     functions = await stacks.functions(name)
     assert standing is not None  # noqa: S101 - created or described above; mypy cannot see it
     return Stack(name, tuple(functions), standing.outputs, changed)
+
+
+async def _wait_for_cleanup(
+    name: str, stacks: Stacks, *, deadline_s: float
+) -> StackDescription | None:
+    """The stack, once an earlier operation that is decided has also removed what it replaced."""
+    give_up_at = current_time() + deadline_s
+    while True:
+        standing = await stacks.describe(name)
+        if standing is None or standing.status not in CLEANING_UP:
+            return standing
+        if current_time() > give_up_at:
+            raise _unusable(standing)
+        await sleep(LONGEST_POLL_S)
 
 
 async def _request(
@@ -173,12 +202,12 @@ async def _follow(
     give_up_at = current_time() + deadline_s
     pause_s = FIRST_POLL_S
     while True:
-        standing = await stacks.describe(name)
         for event in await stacks.events(name, token=token):
             if event.id not in told:
                 told[event.id] = event
                 pause_s = FIRST_POLL_S
                 report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
+        standing = await stacks.describe(name)
         if standing is None:
             return None, list(told.values())
         works = STANDING.get(standing.status) is Standing.WORKING
@@ -227,21 +256,13 @@ def _failed(
 
 
 def _unusable(standing: StackDescription) -> StackUnusable:
-    if STANDING.get(standing.status) is Standing.WORKING:
+    hint = WAY_OUT.get(standing.status, "look at the stack's events in the AWS console")
+    if standing.status.endswith("_IN_PROGRESS"):
         hint = "another operation is under way on it; wait until it ends, then deploy again"
-    elif standing.status == "UPDATE_ROLLBACK_FAILED":
-        hint = (
-            "CloudFormation could not undo an earlier update; run 'aws cloudformation "
-            f"continue-update-rollback --stack-name {standing.name}', then deploy again"
-        )
-    else:
-        hint = (
-            f"look at the stack's events; once 'aws cloudformation delete-stack --stack-name "
-            f"{standing.name}' succeeded, deploy again"
-        )
     reason = f": {standing.reason}" if standing.reason else ""
     return StackUnusable(
-        f"stack '{standing.name}' is {standing.status} and cannot be updated{reason}", hint=hint
+        f"stack '{standing.name}' is {standing.status} and cannot be updated{reason}",
+        hint=hint.format(name=standing.name),
     )
 
 

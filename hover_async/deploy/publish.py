@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from anyio import current_time, sleep
 
 from hover_async.concurrency import bounded_map
-from hover_async.errors import StepTimedOut, VersionFailed
+from hover_async.errors import AwsError, StepTimedOut, VersionFailed
 from hover_async.events import Reporter, VersionPublished
-from hover_async.ports import Functions, FunctionState
+from hover_async.ports import Functions, FunctionState, Repeatable
 from hover_async.values import LATEST, BuildId, FunctionName, Version
 
 AT_ONCE = 32
@@ -18,6 +19,7 @@ AT_ONCE = 32
 DEADLINE_S = 600
 """After a new image: seconds, almost two minutes for 4 GB (published measurements)."""
 FIRST_POLL_S, LONGEST_POLL_S = 0.2, 3.0
+WAKE_TIMEOUT_S = 60
 SETTLING = {"Pending", "InProgress", "Deleting"}
 
 
@@ -60,6 +62,7 @@ async def publish_versions(
         version = await lambdas.publish(
             function, code_sha256=latest.code_sha256, description=build_id
         )
+        await _wake(function, version, lambdas)
         published = await _wait_until(_is_active, function, version, lambdas, give_up_at)
         if published.code_sha256 != latest.code_sha256:
             raise VersionFailed(
@@ -70,6 +73,19 @@ async def publish_versions(
         return function, version
 
     return Versions(dict(await bounded_map(publish, functions, limit=AT_ONCE)))
+
+
+async def _wake(function: FunctionName, version: Version, lambdas: Functions) -> None:
+    """A version that was idle for weeks is Inactive: its first request fails, and revives it."""
+    if (await lambdas.state(function, version)).state == "Inactive":
+        with suppress(AwsError):
+            await lambdas.invoke(
+                function,
+                version,
+                b'{"warmer_ping": true, "hold_ms": 0}',
+                timeout_s=WAKE_TIMEOUT_S,
+                repeatable=Repeatable.ONCE,
+            )
 
 
 async def _wait_until(

@@ -24,9 +24,9 @@ class DeployableImage:
 
 
 async def push_image(
-    build: BuildRecord, images: ImagePusher, registry: Registry, report: Reporter
+    build: BuildRecord, repository: str, images: ImagePusher, registry: Registry, report: Reporter
 ) -> DeployableImage:
-    """Push the image under its build id and ask the registry what it holds now.
+    """Push the image to `repository` under its build id and ask the registry what it holds now.
 
     A build id is never given twice, so a tag that stands already is this image: nothing is sent.
     The engine ends its stream normally even when the connection was cut; only the registry's
@@ -35,7 +35,7 @@ async def push_image(
     found = await registry.find(build.build_id)
     pushed = found is None
     if found is None:
-        found = await _push(build, images, registry, report)
+        found = await _push(build, repository, images, registry, report)
     if found.problem:
         raise PushFailed(
             f"image {build.image} was pushed, but Lambda would refuse it: {found.problem}",
@@ -45,7 +45,7 @@ async def push_image(
 
 
 async def _push(
-    build: BuildRecord, images: ImagePusher, registry: Registry, report: Reporter
+    build: BuildRecord, repository: str, images: ImagePusher, registry: Registry, report: Reporter
 ) -> PushedImage:
     local = await images.inspect(build.image)
     if local is None or local.id != build.image_id:
@@ -53,7 +53,7 @@ async def _push(
             f"the image {build.image} of this build is not on this machine any more",
             hint=f"run 'hover-async build {build.stage}' again",
         )
-    target = ImageRef(await registry.ensure_repository(), tag=build.build_id)
+    target = ImageRef(repository, tag=build.build_id)
     login = await registry.login()
 
     def on_progress(done_bytes: int, total_bytes: int) -> None:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from anyio import CancelScope, move_on_after
+from anyio import move_on_after
 
-from hover_async.errors import ActivationMixed, AwsError, Conflict
+from hover_async.concurrency import shielded
+from hover_async.errors import ActivationMixed, AwsError, Conflict, StepTimedOut
 from hover_async.events import Reporter, Warned
 from hover_async.ports import Document, Documents
 from hover_async.values import BuildId, FunctionName, Version
 
 ACTIVATION_KEY = "hover/activation.json"
 LIVE_KEY = "hover/live.json"
-FORGET_DEADLINE_S = 10
+WRITE_DEADLINE_S = 15
+WRITE_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,12 @@ async def activation_record(
     body succeeded or put everything back; it stays when aliases are mixed or the run is killed.
     """
     record = {"build_id": build_id, "at": _now(), "before": {**before}, "after": {**after}}
-    etag = await _write(documents, ACTIVATION_KEY, json.dumps(record, indent=1).encode())
+    body = json.dumps(record, indent=1).encode()
+    etag = await shielded(
+        lambda: _write(documents, ACTIVATION_KEY, body),
+        deadline_s=WRITE_DEADLINE_S,
+        what=f"writing {ACTIVATION_KEY}",
+    )
     try:
         yield
     except ActivationMixed:
@@ -87,10 +94,14 @@ async def tell_of_interrupted_activation(documents: Documents, report: Reporter)
 async def record_release(documents: Documents, release: Release, report: Reporter) -> None:
     """Keep the release and name it as the live one; that failing changes nothing live."""
     body = json.dumps({**asdict(release), "activated_at": _now()}, indent=1).encode()
-    try:
+
+    async def write() -> None:
         await _write(documents, release_key(release.build_id), body)
         await _write(documents, LIVE_KEY, body)
-    except AwsError as error:
+
+    try:
+        await shielded(write, deadline_s=WRITE_DEADLINE_S, what="recording the release")
+    except (AwsError, StepTimedOut) as error:
         report(Warned(f"{release.build_id} is live, but could not be recorded: {error}"))
 
 
@@ -104,7 +115,7 @@ def _build_of(document: Document) -> BuildId | None:
 async def _forget(documents: Documents, etag: str, report: Reporter) -> None:
     """Delete the activation record; that failing changes nothing about what is live."""
     try:
-        with CancelScope(shield=True), move_on_after(FORGET_DEADLINE_S):
+        with move_on_after(WRITE_DEADLINE_S, shield=True):
             await documents.delete(ACTIVATION_KEY, etag)
     except AwsError as error:
         report(Warned(f"{ACTIVATION_KEY} could not be deleted, the next deploy will: {error}"))
@@ -112,14 +123,13 @@ async def _forget(documents: Documents, etag: str, report: Reporter) -> None:
 
 async def _write(documents: Documents, key: str, body: bytes) -> str:
     """Write whatever stands there; a rival's write in between is written over, too."""
-    while True:
+    for _ in range(WRITE_TRIES):
         found = await documents.read(key)
-        try:
+        with suppress(Conflict):
             if found is None:
                 return await documents.create(key, body)
             return await documents.replace(key, body, found.etag)
-        except Conflict:
-            continue
+    raise Conflict(f"{key} was changed by somebody else {WRITE_TRIES} times in a row")
 
 
 def _now() -> str:

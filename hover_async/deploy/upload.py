@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from anyio import CancelScope, CapacityLimiter, move_on_after, to_thread
+from anyio import CapacityLimiter, move_on_after, to_thread
 
 from hover_async.assets import PART_BYTES, Asset, part_sizes
-from hover_async.concurrency import bounded_map, task_group
-from hover_async.errors import AssetChanged, Conflict, NotFound
+from hover_async.concurrency import bounded_map, shielded, task_group
+from hover_async.errors import AssetChanged, AwsError, Conflict, NotFound
 from hover_async.events import Progress, Reporter, Step
 from hover_async.ports import AssetStore, Documents, Part
 from hover_async.values import BuildId
@@ -30,6 +30,8 @@ SMALL_BYTES = 1024 * 1024
 """Up to this a file is read and hashed where we stand: quicker than handing it to a thread."""
 
 
+BEGIN_DEADLINE_S = 15
+"""For the id of a multipart upload, which must be known even when the run is cancelled."""
 ABORT_DEADLINE_S = 10
 """How long a cancelled run may take to forget a multipart upload; a lifecycle rule is the net."""
 
@@ -79,9 +81,11 @@ def ledger_key(build_id: BuildId) -> str:
 async def read_ledger(documents: Documents, build_id: BuildId | None) -> Ledger:
     """What stands in a build's directory; empty when that was never completed."""
     document = await documents.read(ledger_key(build_id)) if build_id else None
-    if document is None:
+    try:
+        lines = json.loads(document.body) if document else {}
+        return {path: Entry(int(size), str(digest)) for path, (size, digest) in lines.items()}
+    except (ValueError, TypeError, AttributeError):  # damaged: as good as none
         return {}
-    return {path: Entry(*line) for path, line in json.loads(document.body).items()}
 
 
 async def upload_assets(
@@ -208,13 +212,17 @@ class _Upload:
                 _check_unchanged(asset)
                 await self._send_whole(asset, body, Entry(asset.size_bytes, sha256))
             return
-        upload_id = await self._store.begin_multipart(key, asset.headers)
+        upload_id = await shielded(
+            lambda: self._store.begin_multipart(key, asset.headers),
+            deadline_s=BEGIN_DEADLINE_S,
+            what=f"beginning the upload of {asset.path}",
+        )
         try:
             parts = await self._send_parts(asset, key, upload_id, sizes)
             _check_unchanged(asset)
             await self._store.complete_multipart(key, upload_id, parts, size_bytes=asset.size_bytes)
         except BaseException:
-            with CancelScope(shield=True), move_on_after(ABORT_DEADLINE_S):
+            with suppress(AwsError), move_on_after(ABORT_DEADLINE_S, shield=True):
                 await self._store.abort_multipart(key, upload_id)
             raise
         self._sent(asset, Entry(asset.size_bytes, _compose([part.sha256 for part in parts])))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from anyio import Event
 
 from hover_async.concurrency import settle
-from hover_async.deploy.answers import failure_message
+from hover_async.deploy.answers import failure_of
 from hover_async.errors import AwsError, Throttled, WarmingFailed
 from hover_async.events import ContainerWarmed, Reporter, Warned
 from hover_async.ports import Functions, Invocation, Repeatable
@@ -57,13 +57,15 @@ async def warm_http(
 ) -> Warmth:
     """Start `asked` distinct containers of this version, at least one, and fill their OPcache.
 
-    Never more at once than the function may run (`reserved`, or what the account leaves
-    unreserved). Fewer warm ones than asked for, even none for lack of concurrency, are told and
+    Never more at once than the function may run: its own reserve, else half of what the account
+    Never more at once than the function may run: its own reserve, else half of what the account
+    leaves unreserved, for visitors of all its functions share that. Fewer warm ones than asked for,
+    even none for lack of concurrency, are told and
     not fatal. `boots` is set once the image has proved to boot, or there is no room to try.
     Raises `WarmingFailed`, with the container's own words, when not one can boot.
     """
     asked = max(asked, 1)
-    free = reserved if reserved is not None else await lambdas.unreserved_concurrency()
+    free = reserved or max(1, await lambdas.unreserved_concurrency() // 2)
     at_once = max(1, min(asked, free))
     fleet = _Fleet(function, version, lambdas, report, timeout_s, boots)
     for hold_ms in ROUND_HOLDS_MS:
@@ -78,7 +80,7 @@ async def warm_http(
     boots.set()
     reasons = [*fleet.failures, *fleet.throttles]
     if at_once < asked:
-        reasons.append(f"the function may run only {free} containers at once")
+        reasons.append(f"{free} containers are all that may be started at once")
     if len(fleet.booted) < asked:
         report(Warned(f"{len(fleet.booted)} of {asked} containers are warm: {'; '.join(reasons)}"))
     slowest_boot_ms = max(fleet.booted.values(), default=0.0)
@@ -111,7 +113,7 @@ class _Fleet:
                 timeout_s=self.timeout_s,
                 repeatable=Repeatable.ONCE,
             )
-            self._welcome(_container(self.function, answer))
+            self._welcome(_container(self.function, self.version, answer))
 
         for ping_ended in await settle(ping, range(at_once), limit=at_once):
             if isinstance(ping_ended.error, Throttled):
@@ -128,9 +130,9 @@ class _Fleet:
             self.report(container)
 
 
-def _container(function: FunctionName, answer: Invocation) -> ContainerWarmed:
-    if answer.error:
-        raise WarmingFailed(failure_message(answer))
+def _container(function: FunctionName, version: Version, answer: Invocation) -> ContainerWarmed:
+    if failure := failure_of(answer, version):
+        raise WarmingFailed(failure)
     try:
         told = json.loads(answer.payload)
         return ContainerWarmed(

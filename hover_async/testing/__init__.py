@@ -1,7 +1,7 @@
 """A cloud in memory, for tests of programs that deploy: every port, with its time and its faults.
 
-    cloud = FakeCloud(manifest)
-    cloud.world.fail("functions.publish", Throttled("slow down"))
+    cloud = FakeCloud()
+    cloud.world.fail("functions.publish", lambda: Throttled("slow down"))
     await deploy_build(order, cloud.ports, cloud.images, reporter)
 
 It runs on asyncio and on trio; on trio's MockClock a deploy of minutes takes milliseconds.

@@ -21,11 +21,12 @@ BOOT_S = 1.2
 
 @dataclass
 class FakeVersion:
-    """A version's code, and when it becomes Active."""
+    """A version's code, and when it becomes Active; `inactive` after weeks without a request."""
 
     image_uri: str
     description: str
     active_at_s: float
+    inactive: bool = False
 
 
 @dataclass
@@ -86,6 +87,8 @@ class FakeFunctions:
                 )
             published = found.versions[named]
             state = "Active" if current_time() >= published.active_at_s else "Pending"
+            if published.inactive:
+                state = "Inactive"
             return _state(named, state, "Successful", published.image_uri)
 
     async def publish(
@@ -126,6 +129,10 @@ class FakeFunctions:
         repeatable: Repeatable,
     ) -> Invocation:
         event = json.loads(payload)
+        published = self.functions[function].versions.get(version)
+        if published and published.inactive:
+            published.inactive = False
+            raise Conflict("the version is inactive and is being revived")
         async with self.world.request("functions.invoke", function):
             container, cold = self._container(function, version)
             try:
@@ -151,15 +158,15 @@ class FakeFunctions:
 
     def _container(self, function: FunctionName, version: Version) -> tuple[Container, bool]:
         fleet = self.containers.setdefault(function, [])
-        for container in fleet:
-            if container.version == version and not container.busy:
-                container.busy = True
-                return container, False
         busy = sum(
             container.busy for containers in self.containers.values() for container in containers
         )
         if busy >= self.free_concurrency:
             raise Throttled("Rate Exceeded", aws_code="TooManyRequestsException")
+        for container in fleet:
+            if container.version == version and not container.busy:
+                container.busy = True
+                return container, False
         fleet.append(Container(f"container-{next(self._ids)}", version))
         return fleet[-1], True
 

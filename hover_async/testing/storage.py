@@ -27,6 +27,7 @@ class FakeAssetStore:
     objects: dict[str, StoredObject] = field(default_factory=dict)
     open_uploads: dict[str, tuple[ObjectHeaders, dict[int, bytes]]] = field(default_factory=dict)
     bucket_exists: bool = False
+    _completed: dict[str, int] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     async def ensure_bucket(self) -> None:
@@ -46,6 +47,8 @@ class FakeAssetStore:
 
     async def put(self, key: str, body: bytes, headers: ObjectHeaders, *, sha256: str) -> None:
         async with self.world.request("assets.put", key):
+            if not self.bucket_exists:
+                raise NotFound("there is no bucket")
             self._verify(body, sha256)
             self.objects[key] = StoredObject(body, headers)
 
@@ -66,6 +69,8 @@ class FakeAssetStore:
     ) -> Part:
         async with self.world.request("assets.put_part", key):
             self._verify(body, sha256)
+            if upload_id not in self.open_uploads:
+                raise NotFound(f"no upload {upload_id}")
             self.open_uploads[upload_id][1][number] = body
             return Part(number, f"etag-{number}", sha256)
 
@@ -73,10 +78,16 @@ class FakeAssetStore:
         self, key: str, upload_id: str, parts: Sequence[Part], *, size_bytes: int
     ) -> None:
         async with self.world.request("assets.complete_multipart", key):
-            headers, bodies = self.open_uploads.pop(upload_id)
+            if upload_id not in self.open_uploads:
+                if self._completed.get(upload_id) != size_bytes:
+                    raise NotFound(f"no upload {upload_id}")
+                return
+            headers, bodies = self.open_uploads[upload_id]
             body = b"".join(bodies[part.number] for part in parts)
             if len(body) != size_bytes:
                 raise Rejected(f"{key} has {len(body)} bytes, not {size_bytes}")
+            del self.open_uploads[upload_id]
+            self._completed[upload_id] = size_bytes
             self.objects[key] = StoredObject(body, headers)
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:
@@ -103,23 +114,30 @@ class FakeDocuments:
     async def create(self, key: str, body: bytes) -> str:
         async with self.world.request("documents.create", key):
             if key in self.documents:
-                raise Conflict(f"{key} exists")
+                return self._same(key, body)
             return self._write(key, body)
 
     async def replace(self, key: str, body: bytes, etag: str) -> str:
         async with self.world.request("documents.replace", key):
-            self._expect(key, etag)
+            if not self._is(key, etag):
+                return self._same(key, body)
             return self._write(key, body)
 
     async def delete(self, key: str, etag: str) -> None:
         async with self.world.request("documents.delete", key):
-            if key in self.documents:
-                self._expect(key, etag)
-                del self.documents[key]
+            if key in self.documents and not self._is(key, etag):
+                raise Conflict(f"{key} was changed")
+            self.documents.pop(key, None)
 
-    def _expect(self, key: str, etag: str) -> None:
-        if key not in self.documents or self.documents[key].etag != etag:
+    def _is(self, key: str, etag: str) -> bool:
+        return key in self.documents and self.documents[key].etag == etag
+
+    def _same(self, key: str, body: bytes) -> str:
+        """A refused write of what stands there may be our own, whose answer was lost."""
+        found = self.documents.get(key)
+        if found is None or found.body != body:
             raise Conflict(f"{key} was changed")
+        return found.etag
 
     def _write(self, key: str, body: bytes) -> str:
         etag = f"etag-{next(self._etags)}"

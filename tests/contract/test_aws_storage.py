@@ -12,6 +12,8 @@ import pytest
 
 from hover_async.errors import AwsError, Conflict, NotFound
 from hover_async.ports import AssetStore, Cloud, Documents, ObjectHeaders, Part
+from hover_async.testing import FakeCloud
+from tests.contract.conftest import Backend
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +30,15 @@ HARD_KEYS = [
 
 def sha256(body: bytes) -> str:
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+@pytest.fixture(params=["ministack", "fake"])
+def cloud(request: pytest.FixtureRequest) -> Cloud:
+    """The real adapters, and the fake that other tests believe."""
+    if request.param == "fake":
+        return FakeCloud().ports
+    backend: Backend = request.getfixturevalue("backend")
+    return backend.cloud
 
 
 @pytest.fixture

@@ -179,6 +179,7 @@ def test_large_asset_goes_in_parallel_parts(stage: Stage) -> None:
     content = bytes(range(256)) * 4096 * 20
     stage.write("video.mp4", content)
     cloud, order = stage.cloud, stage.build()
+    cloud.assets.bucket_exists = True
     cloud.world.latency_s["assets.put_part"] = 0.3
 
     async def upload() -> None:

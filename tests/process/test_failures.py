@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from hover_async.deploy.lock import LOCK_KEY, Holder
+from hover_async.deploy.process import deploy_build
 from hover_async.errors import (
     AccessDenied,
     ActivationMixed,
@@ -30,8 +31,8 @@ from hover_async.errors import (
     WarmingFailed,
     WorkersNotStarted,
 )
-from hover_async.events import LiveNow, Output, Step, Warned
-from hover_async.ports import Alias
+from hover_async.events import AliasMoved, Event, LiveNow, Output, Step, Warned
+from hover_async.ports import Alias, Document, StackRequest
 from hover_async.values import Version
 from tests.process.stage import Stage, build_id
 
@@ -452,3 +453,159 @@ def test_failed_step_is_reported_as_failed(live: Stage) -> None:
     live.cloud.stacks.failure = ("HttpFunction", "no")
     fails(live, StackFailed)
     assert live.report.failed() == [Step.STACK]
+
+
+def test_lock_lost_during_the_flip_is_told_and_the_deploy_succeeds(live: Stage) -> None:
+    """Once aliases move, a lost lock cannot become 'nothing live has changed'."""
+    live.cloud.world.latency_s["functions.move_alias"] = 40.0
+
+    async def attempt() -> None:
+        async with anyio.create_task_group() as group:
+
+            async def steal() -> None:
+                await live.cloud.world.reached("functions.move_alias").wait()
+                del live.cloud.documents.documents[LOCK_KEY]
+
+            group.start_soon(steal)
+            await live.deploy()
+
+    live.run(attempt)
+    assert live.live() == LIVE_2
+    assert any("lock was lost" in event.message for event in live.report.of(Warned))
+
+
+def test_lock_taken_at_the_moment_of_an_interrupt_is_given_back(live: Stage) -> None:
+    """A lock whose creation was cancelled after its effect is found and deleted."""
+    create = live.cloud.documents.create
+
+    async def create_then_hang(key: str, body: bytes) -> str:
+        etag = await create(key, body)
+        if key == LOCK_KEY:
+            await anyio.sleep(1000)
+        return etag
+
+    live.cloud.documents.create = create_then_hang  # type: ignore[method-assign]
+
+    async def attempt() -> None:
+        with anyio.move_on_after(30):
+            await live.deploy()
+
+    live.run(attempt)
+    assert LOCK_KEY not in live.cloud.documents.documents
+
+
+def test_reporter_that_raises_does_not_decide_the_flip(live: Stage) -> None:
+    """A log that is closed in the middle changes nothing about the deploy."""
+
+    async def attempt() -> None:
+        def closed(event: Event, /) -> None:
+            if isinstance(event, AliasMoved):
+                raise BrokenPipeError
+
+        await deploy_build(live.build(), live.cloud.ports, live.cloud.images, closed)
+
+    live.run(attempt)
+    assert live.live() == LIVE_2
+
+
+def test_workers_started_by_a_rival_stay_on(stage: Stage) -> None:
+    """What a rival activated between our looking and our lock is not switched off."""
+    orders = [stage.build(), stage.build()]
+    templates: list[str] = []
+    update = stage.cloud.stacks.update
+
+    async def watched(request: StackRequest) -> bool:
+        templates.append(request.template)
+        return await update(request)
+
+    stage.cloud.stacks.update = watched  # type: ignore[method-assign]
+
+    async def both() -> None:
+        stage.cloud.world.latency_s["registry.login"] = 0.05
+
+        async def slow_push() -> None:
+            push = stage.cloud.images.push
+
+            async def later(*arguments: Any) -> None:
+                await anyio.sleep(500)
+                await push(*arguments)
+
+            stage.cloud.images.push = later  # type: ignore[method-assign, assignment]
+            await stage.deploy(orders[1])
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(stage.deploy, orders[0])
+            await stage.cloud.world.reached("stacks.create").wait()
+            group.start_soon(slow_push)
+
+    stage.run(both)
+    mappings = [
+        resource["Properties"]["Enabled"]
+        for template in templates
+        for resource in json.loads(template)["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+    ]
+    assert mappings
+    assert all(mappings)
+    assert stage.live() == LIVE_2
+
+
+def test_stack_that_still_cleans_up_is_waited_for(live: Stage) -> None:
+    """An update that is decided but still removes what it replaced is not an unusable stack."""
+    stack = live.cloud.stacks.stacks["shop-dev"]
+    stack.working, stack.ended = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"
+
+    async def attempt() -> None:
+        stack.ends_at_s = anyio.current_time() + 120
+        await live.deploy()
+
+    live.run(attempt)
+    assert live.live() == LIVE_2
+
+
+@pytest.mark.parametrize("status", ["UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED", "SOMETHING_NEW"])
+def test_no_hint_tells_to_delete_a_stack_that_serves(live: Stage, status: str) -> None:
+    """Whatever state a stack is in after updates, deleting it is not the way out."""
+    live.cloud.stacks.stacks["shop-dev"].ended = status
+    assert "delete" not in str(fails(live, StackUnusable).hint)
+
+
+def test_version_that_was_idle_for_weeks_is_woken(live: Stage) -> None:
+    """The same build again after weeks: an Inactive version is asked once, and then used."""
+    order = live.build()
+
+    async def again() -> None:
+        await live.deploy(order)
+        for function in live.cloud.lambdas.functions.values():
+            function.versions[function.live.version].inactive = True
+        await live.deploy(order)
+
+    live.run(again)
+    assert live.live() == LIVE_2
+
+
+def test_failing_abort_does_not_hide_the_interrupt(live: Stage) -> None:
+    """An abort that is denied leaves the cancellation a cancellation."""
+    live.write("video.mp4", bytes(20 * 1024 * 1024))
+    live.cloud.world.latency_s["assets.put_part"] = 1000.0
+    live.cloud.world.fail("assets.abort_multipart", lambda: AccessDenied("no"), times=9)
+
+    async def attempt() -> bool:
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(live.deploy)
+                await live.cloud.world.reached("assets.put_part").wait()
+                scope.cancel()
+        return scope.cancelled_caught
+
+    assert live.run(attempt)
+
+
+def test_damaged_ledger_is_as_good_as_none(live: Stage) -> None:
+    """A ledger that cannot be read makes assets be sent, not the deploy fail."""
+    for key in list(live.cloud.documents.documents):
+        if key.startswith("hover/ledgers/"):
+            live.cloud.documents.documents[key] = Document(b"{damaged", "etag")
+    deployment = live.run(live.deploy)
+    assert deployment.artifacts.uploaded.copied == 0
+    assert live.live() == LIVE_2

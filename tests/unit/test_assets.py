@@ -100,6 +100,11 @@ def dangling(root: Path) -> None:
     (root / "gone").symlink_to("nowhere")
 
 
+def link_loop(root: Path) -> None:
+    (root / "one").symlink_to("two")
+    (root / "two").symlink_to("one")
+
+
 def not_utf8(root: Path) -> None:
     Path(os.fsdecode(os.fsencode(root) + b"/bad-\xff")).write_text("x")
 
@@ -117,6 +122,7 @@ def long_key(root: Path) -> None:
         (directory_link, "a link to a directory"),
         (fifo, "neither a file nor a directory"),
         (dangling, "No such file"),
+        (link_loop, "cannot be served"),
         (not_utf8, "not UTF-8"),
         (long_key, "S3 takes"),
     ],

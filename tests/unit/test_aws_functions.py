@@ -266,8 +266,6 @@ async def test_a_command_is_never_sent_again(failure: Any) -> None:
     ("failure", "kind"),
     [
         (unreachable(), AwsError),
-        (throttled("CallerRateLimitExceeded"), Throttled),
-        (throttled("ConcurrentInvocationLimitExceeded"), Throttled),
         (refused("AccessDeniedException", 403), AccessDenied),
         (refused("ExpiredTokenException", 403), CredentialsError),
         (refused("ResourceConflictException", 409), Conflict),
@@ -282,6 +280,18 @@ async def test_a_command_that_did_not_run(failure: Exception, kind: type[AwsErro
         await invoke(lambdas, Repeatable.NEVER)
     assert not isinstance(caught.value, OutcomeUnknown)
     assert client.count("Invoke") == 1
+
+
+@pytest.mark.parametrize("reason", ["CallerRateLimitExceeded", "ConcurrentInvocationLimitExceeded"])
+async def test_a_command_waits_for_its_turn(reason: str) -> None:
+    """Lambda's 429 says that nothing ran: a command is sent until it is taken, and then never."""
+    lambdas, client = adapter(Invoke=[throttled(reason), throttled(reason), answered()])
+    await invoke(lambdas, Repeatable.NEVER)
+    assert client.count("Invoke") == 3
+    lambdas, client = adapter(Invoke=[throttled(reason), lost(), answered()])
+    with pytest.raises(OutcomeUnknown):
+        await invoke(lambdas, Repeatable.NEVER)
+    assert client.count("Invoke") == 2
 
 
 @pytest.mark.parametrize("failure", UNKNOWN)

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 INDEX = "application/vnd.oci.image.index.v1+json"
 EXISTS = refused("RepositoryAlreadyExistsException")
+NO_REPOSITORY = refused("RepositoryNotFoundException")
 NO_POLICY = refused("RepositoryPolicyNotFoundException")
 
 
@@ -52,25 +53,33 @@ def image(kind: str, **manifest: Any) -> dict[str, Any]:
 async def test_a_new_repository_lets_lambda_read() -> None:
     """A new repository is tagged, and this account's functions may read its images."""
     registry, client = adapter(
-        CreateRepository=[{}], GetRepositoryPolicy=[NO_POLICY], SetRepositoryPolicy=[{}]
+        DescribeRepositories=[NO_REPOSITORY],
+        CreateRepository=[{}],
+        GetRepositoryPolicy=[NO_POLICY],
+        SetRepositoryPolicy=[{}],
     )
     assert await registry.ensure_repository() == "42.dkr.ecr.eu-central-1.amazonaws.com/shop"
-    assert client.asked[0][1]["tags"] == [{"Key": "a", "Value": "b"}]
+    assert client.asked[1][1]["tags"] == [{"Key": "a", "Value": "b"}]
     policy = json.loads(client.asked[-1][1]["policyText"])
     assert policy["Statement"][0]["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert "function:*" in json.dumps(policy["Statement"][0]["Condition"])
 
 
 async def test_a_policy_that_is_there_stays() -> None:
-    """A repository's own policy is not touched."""
-    registry, client = adapter(CreateRepository=[EXISTS], GetRepositoryPolicy=[{"policyText": ""}])
+    """A repository that is there is not created again, and its own policy is not touched."""
+    registry, client = adapter(DescribeRepositories=[{}], GetRepositoryPolicy=[{"policyText": ""}])
     await registry.ensure_repository()
+    assert client.count("CreateRepository") == 0
     assert client.count("SetRepositoryPolicy") == 0
 
 
 async def test_created_but_the_answer_was_lost() -> None:
     """'Already exists' after a lost answer is a success."""
-    registry, _ = adapter(CreateRepository=[lost(), EXISTS], GetRepositoryPolicy=[{}])
+    registry, _ = adapter(
+        DescribeRepositories=[NO_REPOSITORY],
+        CreateRepository=[lost(), EXISTS],
+        GetRepositoryPolicy=[{}],
+    )
     await registry.ensure_repository()
 
 
@@ -86,17 +95,22 @@ async def test_created_but_the_answer_was_lost() -> None:
 )
 async def test_who_may_not_set_a_policy_may_deploy(policy: dict[str, list[Answer]]) -> None:
     """Without the right to policies the rest goes on: Lambda may add its own."""
-    registry, client = adapter(CreateRepository=[EXISTS], **policy)
+    registry, client = adapter(DescribeRepositories=[{}], **policy)
     await registry.ensure_repository()
     assert client.left() == {}
 
 
 async def test_too_many_repositories() -> None:
     """Any other refusal of a creation is one."""
-    registry, _ = adapter(CreateRepository=[refused("LimitExceededException")])
+    registry, _ = adapter(
+        DescribeRepositories=[NO_REPOSITORY], CreateRepository=[refused("LimitExceededException")]
+    )
     with pytest.raises(Rejected):
         await registry.ensure_repository()
-    registry, _ = adapter(CreateRepository=[refused("ImageAlreadyExistsException")])
+    registry, _ = adapter(
+        DescribeRepositories=[NO_REPOSITORY],
+        CreateRepository=[refused("ImageAlreadyExistsException")],
+    )
     with pytest.raises(Conflict):
         await registry.ensure_repository()
 

@@ -31,7 +31,7 @@ from hover_async.errors import (
 pytestmark = pytest.mark.anyio
 
 POLICIES = {name: value for name, value in vars(retry).items() if isinstance(value, Policy)}
-FINAL = (AccessDenied, CredentialsError, Rejected, Conflict, Changed, ConcurrencyUsedUp)
+FINAL = (AccessDenied, CredentialsError, Rejected, Conflict, Changed)
 
 
 @pytest.fixture
@@ -57,9 +57,18 @@ class Sender:
 @pytest.mark.parametrize("name", POLICIES)
 @pytest.mark.parametrize("failure", FINAL)
 async def test_final_failures(name: str, failure: type[AwsError]) -> None:
-    """No policy repeats what was denied, refused, expired, changed or used up."""
+    """No policy repeats what was denied, refused, expired or changed."""
     send = Sender(failure("no"))
     with pytest.raises(failure):
+        await repeated(POLICIES[name], send)
+    assert send.sent == 1
+
+
+@pytest.mark.parametrize("name", [name for name in POLICIES if name != "COMMAND_REFUSED"])
+async def test_used_up_concurrency(name: str) -> None:
+    """Only a command waits for a free place; a ping that finds none tells so at once."""
+    send = Sender(ConcurrencyUsedUp("no"))
+    with pytest.raises(ConcurrencyUsedUp):
         await repeated(POLICIES[name], send)
     assert send.sent == 1
 
