@@ -16,9 +16,11 @@ _GIT_REVISION = re.compile(rb"[0-9a-f]{40,64}")
 
 def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
     """The text of the Dockerfile. Raises `ProjectError` for what cannot or must not be built."""
-    hint = f"run 'hover-async stage new {project} {stage}', which writes what is missing"
     if not (project / HOVER).is_dir():
-        raise ProjectError(f"'{project}' has no .hover directory", hint=hint)
+        raise ProjectError(
+            f"'{project}' has no .hover directory",
+            hint=f"run 'hover-async stage new PROJECT {stage}' in the project's root",
+        )
     if not _IMAGE_NAME.fullmatch(stage):
         raise ProjectError(
             f"stage '{stage}' cannot name an image",
@@ -28,7 +30,7 @@ def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
     if plain.exists():
         raise ProjectError(
             f"'{plain}' holds secrets in plain text",
-            hint=f"encrypt it with 'hover-async secret encrypt {stage}', or remove it",
+            hint="an image must never carry it: move it out of .hover/, then build again",
         )
     path = project / HOVER / dockerfile
     if not path.resolve().is_relative_to(project.resolve()):
@@ -39,7 +41,10 @@ def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        raise ProjectError(f"there is no Dockerfile at '{path}'", hint=hint) from None
+        raise ProjectError(
+            f"there is no Dockerfile at '{path}'",
+            hint="restore it, or correct 'dockerfile' in the manifest",
+        ) from None
     except OSError as failure:
         raise ProjectError(
             f"the Dockerfile '{path}' cannot be read: {failure.strerror}",

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hover_async.errors import ProjectError
+from hover_async.errors import ManifestError, ProjectError
 from hover_async.manifest import load_manifest, new_manifest
 
 HOVER_IGNORE = "out*/\n*-secrets.plain.env\n"
@@ -30,15 +30,8 @@ def new_stage(
     Raises `ProjectError` when the stage exists, `ManifestError` when a value is not legal; then
     nothing was written.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", stage):
-        raise ProjectError(
-            f"'{stage}' is no stage name", hint="use lower-case letters, digits, - and _"
-        )
+    require_new(root, stage)
     manifest = root / ".hover" / f"{stage}.yml"
-    if manifest.exists():
-        raise ProjectError(
-            f"stage '{stage}' exists already: {manifest}", hint="edit it, or choose another name"
-        )
     text = new_manifest(
         name=f"{project}-{stage}",
         region=region,
@@ -61,9 +54,29 @@ def new_stage(
     return tuple(missing)
 
 
+def require_new(root: Path, stage: str) -> None:
+    """Raises `ProjectError` when the project cannot get a stage of this name."""
+    if not root.is_dir():
+        raise ProjectError(f"'{root}' is not a directory", hint="-C names the Laravel project")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", stage):
+        raise ProjectError(
+            f"'{stage}' is no stage name", hint="use lower-case letters, digits, - and _"
+        )
+    manifest = root / ".hover" / f"{stage}.yml"
+    if manifest.exists():
+        raise ProjectError(
+            f"stage '{stage}' exists already: {manifest}", hint="edit it, or choose another name"
+        )
+
+
 def _check(stage: str, text: str) -> None:
     """Refuse values that the manifest itself would refuse, before anything is written."""
     with TemporaryDirectory() as directory:
         trial = Path(directory) / f"{stage}.yml"
         trial.write_text(text, encoding="utf-8")
-        load_manifest(trial)
+        try:
+            load_manifest(trial)
+        except ManifestError as error:
+            raise ManifestError(
+                error.problems, hint="nothing was written; give other values, and try again"
+            ) from error

@@ -39,7 +39,7 @@ async def _supervised(work: Callable[[], Awaitable[T]]) -> T:
         return results[0]
     raise Interrupted(
         f"stopped by {received[0].name}",
-        hint="nothing live has changed; what was made so far is used by the next deploy",
+        hint="nothing live has changed; run it again, and what stands already is used",
     )
 
 

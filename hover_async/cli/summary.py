@@ -28,10 +28,10 @@ def print_summary(deployment: Deployment) -> None:
     live = ", ".join(f"{move.before.function}:{move.to}" for move in moves)
     facts.add_row("live", live)
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("step")
-    table.add_column("seconds", justify="right")
-    table.add_column("when", width=BAR_WIDTH, no_wrap=True)
-    table.add_column("")
+    table.add_column("step", no_wrap=True, min_width=10)
+    table.add_column("seconds", justify="right", no_wrap=True, min_width=7)
+    table.add_column("when", max_width=BAR_WIDTH, no_wrap=True, overflow="crop")
+    table.add_column("", no_wrap=True, overflow="ellipsis")
     for timed in deployment.steps:
         style = "bold" if timed.critical else "dim"
         bar = _bar(timed.start_s, timed.end_s, deployment.seconds, critical=timed.critical)

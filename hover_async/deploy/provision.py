@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Literal
 
 from anyio import current_time, get_cancelled_exc_class, sleep
 
@@ -99,15 +100,15 @@ EMPTY = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack stands as its template says; not `changed` when there was nothing to update."""
+    """The stack stands as its template says. `done` is what it took to make it so."""
 
     name: str
     functions: Sequence[FunctionName]
     outputs: Mapping[str, str]
-    changed: bool
+    done: Literal["created", "updated", "unchanged"]
 
     def __str__(self) -> str:
-        return f"{self.name} {'is up to date' if self.changed else 'has nothing to update'}"
+        return f"{self.name} {self.done}"
 
 
 async def provision_stack(
@@ -133,18 +134,18 @@ async def provision_stack(
     if standing and standing.status in EMPTY:
         await _delete(standing, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
         standing = None
-    changed = True
+    done: Literal["created", "updated", "unchanged"] = "updated"
     if standing is None:
+        done = "created"
         await stacks.create(request)
-    elif standing.status in UPDATABLE:
-        changed = await stacks.update(request)
-    else:
+    elif standing.status not in UPDATABLE:
         raise _unusable(standing)
-    if changed:
+    elif not await stacks.update(request):
+        done = "unchanged"
+    if standing is None or done != "unchanged":
         standing = await _wait_until_done(name, stacks, report, token=token, deadline_s=deadline_s)
     functions = await stacks.functions(name)
-    assert standing is not None  # noqa: S101 - created or described above; mypy cannot see it
-    return Stack(name, tuple(functions), standing.outputs, changed)
+    return Stack(name, tuple(functions), standing.outputs, done)
 
 
 async def _wait_for_cleanup(

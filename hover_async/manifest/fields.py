@@ -19,6 +19,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from hover_async.manifest.document import shown
 
+SHELL_OPERATORS = {"&&", "||", "|", ";", "&", ">", ">>", "<"}
+
 
 @dataclass(frozen=True)
 class Matching:
@@ -86,6 +88,10 @@ def _split_command(written: object) -> DeployCommand:
         words = words[1:]
     if not words or not words[0]:
         raise ValueError(f"{shown(written)} names no artisan command")
+    if operator := next((word for word in words if word in SHELL_OPERATORS), None):
+        raise ValueError(
+            f"{shown(written)} has a '{operator}', but no shell reads it; make two commands of it"
+        )
     if "\0" in written:
         raise ValueError(f"{shown(written)} has a NUL, which no argument may have")
     return DeployCommand(written, tuple(words))

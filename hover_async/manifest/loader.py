@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
+from difflib import get_close_matches
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -81,6 +82,8 @@ def _read(path: Path) -> str:
 def _no_such_stage(path: Path) -> ProjectError:
     stages = sorted(file.stem for file in path.parent.glob("*.yml"))
     known = f"stages here: {', '.join(stages)}" if stages else "there is no stage here yet"
+    if close := get_close_matches(path.stem, stages, n=1):
+        known += f"; did you mean '{close[0]}'?"
     return ProjectError(
         f"there is no manifest {path.parent.name}/{path.name} ({known})",
         hint=f"in the project's root, 'hover-async stage new PROJECT {path.stem}' makes one",

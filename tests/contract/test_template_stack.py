@@ -117,7 +117,7 @@ async def stage(backend: Backend, ministack: LocalAws) -> Stage:
 async def test_a_stage_stands_with_all_its_outputs(stage: Stage) -> None:
     """The stack is complete, every function has its alias, and visitors have a domain."""
     stack = await stage.stand(await stage.backend.push("one", build="one"))
-    assert stack.changed
+    assert stack.done == "created"
     assert set(stack.functions) == set(stage.functions)
     assert set(stack.outputs) == {"ApiId", "ApiUrl", "DistributionDomain", "DistributionId"}
     assert stack.outputs["DistributionDomain"].endswith(".cloudfront.net")
@@ -134,11 +134,11 @@ async def test_another_image_moves_no_alias(stage: Stage) -> None:
     one, two = [await stage.backend.push(tag, build=tag) for tag in ("one", "two")]
     await stage.stand(one)
     before = [await functions.alias(name, LIVE) for name in stage.functions]
-    assert (await stage.stand(two)).changed
+    assert (await stage.stand(two)).done == "updated"
     assert [await functions.alias(name, LIVE) for name in stage.functions] == before
     for function in stage.functions:
         assert (await functions.state(function, LATEST)).image_uri.endswith(two)
-    assert not (await stage.stand(two)).changed
+    assert (await stage.stand(two)).done == "unchanged"
 
 
 async def test_starting_the_workers_moves_no_alias(stage: Stage) -> None:
@@ -147,7 +147,7 @@ async def test_starting_the_workers_moves_no_alias(stage: Stage) -> None:
     one = await stage.backend.push("one", build="one")
     await stage.stand(one)
     before = [await functions.alias(name, LIVE) for name in stage.functions]
-    assert (await stage.stand(one, started=stage.functions)).changed
+    assert (await stage.stand(one, started=stage.functions)).done == "updated"
     assert [await functions.alias(name, LIVE) for name in stage.functions] == before
 
 
