@@ -102,7 +102,6 @@ class ImageInfo:
     id: str
     architecture: Architecture
     size_bytes: int
-    entrypoint: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -228,7 +227,6 @@ class StackEvent:
     status: str
     reason: str
     token: str | None
-    physical_id: str
 
 
 class Stacks(Protocol):

@@ -180,7 +180,6 @@ def _event(entry: Mapping[str, Any]) -> StackEvent:
         status=entry.get("ResourceStatus", ""),
         reason=entry.get("ResourceStatusReason", ""),
         token=entry.get("ClientRequestToken"),
-        physical_id=entry.get("PhysicalResourceId", ""),
     )
 
 

@@ -12,7 +12,6 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Literal
 
 from anyio import current_time, get_cancelled_exc_class, sleep
@@ -37,40 +36,23 @@ FIRST_POLL_S, LONGEST_POLL_S = 0.5, 5.0
 """DescribeStacks allows about 5 a second for the whole account; events lag by about a second."""
 
 
-class Standing(Enum):
-    """What a status means for us."""
-
-    DONE = auto()
-    WORKING = auto()
-    FAILED = auto()
-
-
-STANDING = {
-    "CREATE_COMPLETE": Standing.DONE,
-    "UPDATE_COMPLETE": Standing.DONE,
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": Standing.DONE,
-    "CREATE_IN_PROGRESS": Standing.WORKING,
-    "UPDATE_IN_PROGRESS": Standing.WORKING,
-    "ROLLBACK_IN_PROGRESS": Standing.WORKING,
-    "UPDATE_ROLLBACK_IN_PROGRESS": Standing.WORKING,
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": Standing.WORKING,
-    "DELETE_IN_PROGRESS": Standing.WORKING,
-    "REVIEW_IN_PROGRESS": Standing.WORKING,
-    "IMPORT_IN_PROGRESS": Standing.WORKING,
-    "IMPORT_ROLLBACK_IN_PROGRESS": Standing.WORKING,
-    "IMPORT_COMPLETE": Standing.DONE,
-    "CREATE_FAILED": Standing.FAILED,
-    "ROLLBACK_COMPLETE": Standing.FAILED,
-    "ROLLBACK_FAILED": Standing.FAILED,
-    "UPDATE_FAILED": Standing.FAILED,
-    "UPDATE_ROLLBACK_COMPLETE": Standing.FAILED,
-    "UPDATE_ROLLBACK_FAILED": Standing.FAILED,
-    "DELETE_COMPLETE": Standing.FAILED,
-    "DELETE_FAILED": Standing.FAILED,
-    "IMPORT_ROLLBACK_COMPLETE": Standing.FAILED,
-    "IMPORT_ROLLBACK_FAILED": Standing.FAILED,
+DONE = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
 }
-"""Every stack status of the API; one that is not here counts as FAILED."""
+WORKING = {
+    "CREATE_IN_PROGRESS",
+    "DELETE_IN_PROGRESS",
+    "IMPORT_IN_PROGRESS",
+    "IMPORT_ROLLBACK_IN_PROGRESS",
+    "REVIEW_IN_PROGRESS",
+    "ROLLBACK_IN_PROGRESS",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+}
+"""Every other status, one that AWS may yet invent included, is the end of a failure."""
 
 UPDATABLE = {
     "CREATE_COMPLETE",
@@ -190,7 +172,7 @@ async def _wait_until_done(
     except get_cancelled_exc_class():
         report(_goes_on(name))
         raise
-    if standing and STANDING.get(standing.status) is Standing.DONE:
+    if standing and standing.status in DONE:
         return standing
     raise _failed(name, standing, events)
 
@@ -211,8 +193,10 @@ async def _follow(
         standing = await stacks.describe(name)
         if standing is None:
             return None, list(told.values())
-        works = STANDING.get(standing.status) is Standing.WORKING
-        if told and not works:  # without an event of ours, the status is an older one
+        # Without an event of ours the status is that of an earlier operation.
+        if (
+            told and standing.status not in WORKING
+        ):  # without an event of ours, the status is an older one
             return standing, list(told.values())
         if current_time() + pause_s > give_up_at:
             raise StepTimedOut(

@@ -41,7 +41,8 @@ class Warmth:
         return len(self.instances)
 
     def __str__(self) -> str:
-        return f"{self.warm} of {self.asked} containers"
+        slowest = f", slowest boot {self.slowest_boot_ms:.0f} ms" if self.warm else ""
+        return f"{self.warm} of {self.asked} containers{slowest}"
 
 
 async def warm_http(

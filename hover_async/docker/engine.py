@@ -73,7 +73,6 @@ class DockerEngine:
             id=str(found["Id"]),
             architecture=_architecture(str(found["Architecture"])),
             size_bytes=int(found["Size"]),
-            entrypoint=tuple((found.get("Config") or {}).get("Entrypoint") or ()),
         )
 
     async def push(

@@ -125,7 +125,6 @@ class FakeStacks:
                 status=status,
                 reason=reason,
                 token=request.token,
-                physical_id=logical_id,
             )
         )
 
