@@ -18,8 +18,12 @@ from hover_async.concurrency import task_group
 from hover_async.errors import Interrupted
 
 T = TypeVar("T")
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, an orderly end, and a terminal that was closed."""
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """Ctrl-C, an orderly end, and a closed terminal, unless `nohup` asked to outlive that."""
+    outlives = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if outlives else [signal.SIGHUP])]
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
@@ -49,7 +53,7 @@ async def _watch(
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    with anyio.open_signal_receiver(*STOPPING) as signals:
+    with anyio.open_signal_receiver(*stopping_signals()) as signals:
         task_status.started()
         async for number in signals:
             received.append(signal.Signals(number))
