@@ -1,4 +1,4 @@
-"""The library's entry points: `build` and `deploy`, awaited from any asyncio program.
+"""The library's entry points: `build`, `deploy` and `plan`, awaited from any asyncio program.
 
 They gather what the core needs (project, manifest, AWS, Docker) and hand it to `build/process.py`
 and `deploy/process.py`. Heavy modules are imported where they are first needed, so that importing
@@ -22,7 +22,8 @@ from hover_async.values import AWS_EDGE, Edge
 
 if TYPE_CHECKING:
     from hover_async.build_record import BuildRecord
-    from hover_async.deploy.deployment import Deployment
+    from hover_async.deploy.deployment import Deployment, Order
+    from hover_async.deploy.planned import Plan
     from hover_async.manifest import Manifest
     from hover_async.ports import Cloud
 
@@ -95,15 +96,62 @@ async def deploy(
     awaiting task before activation moves no alias; during it, the flip is finished or undone
     first, and a deploy that finished returns as if it had not been cancelled.
     """
+    from hover_async.deploy.process import deploy_build
+    from hover_async.docker.engine import open_engine
+
+    order = _order(Path(project), stage, target)
+
+    async def work() -> Deployment:
+        with shielded_leaving() as leave:
+            async with (
+                open_engine() as engine,
+                open_stage(order.manifest, profile=profile, target=target) as cloud,
+            ):
+                try:
+                    return await deploy_build(order, cloud, engine, report)
+                finally:
+                    leave()
+
+    return await finish_or_cancel(work)
+
+
+async def plan(
+    stage: str | None = None,
+    *,
+    project: str | Path = ".",
+    profile: str | None = None,
+    target: Target = AWS,
+    report: Reporter = silent,
+) -> Plan:
+    """What `deploy` would do with the project's build, found by reading alone.
+
+    The one thing made on AWS is a change set, which is deleted again whatever happens, also when
+    the awaiting task is cancelled. Raises `HoverError` when there is no build or AWS cannot be
+    read.
+    """
+    from hover_async.deploy.plan import plan_build
+
+    order = _order(Path(project), stage, target)
+
+    async def work() -> Plan:
+        with shielded_leaving() as leave:
+            async with open_stage(order.manifest, profile=profile, target=target) as cloud:
+                try:
+                    return await plan_build(order, cloud, steadfast(report))
+                finally:
+                    leave()
+
+    return await finish_or_cancel(work)
+
+
+def _order(root: Path, stage: str | None, target: Target) -> Order:
+    """The project's build, as it would be deployed. Raises `UsageError` when it is not `stage`'s."""
     from hover_async.assets import plan_assets
     from hover_async.build_record import ASSETS, MANIFEST, read_record
     from hover_async.deploy.deployment import Order
     from hover_async.deploy.lock import Holder
-    from hover_async.deploy.process import deploy_build
-    from hover_async.docker.engine import open_engine
     from hover_async.manifest import load_manifest
 
-    root = Path(project)
     record = read_record(root)
     if stage is not None and stage != record.stage:
         raise StageMismatch(
@@ -112,20 +160,7 @@ async def deploy(
         )
     manifest = load_manifest(root / MANIFEST)
     assets = plan_assets(root / ASSETS, manifest.assets.cache_control_for)
-    order = Order(record, manifest, assets, Holder.me(record.build_id), target.edge)
-
-    async def work() -> Deployment:
-        with shielded_leaving() as leave:
-            async with (
-                open_engine() as engine,
-                open_stage(manifest, profile=profile, target=target) as cloud,
-            ):
-                try:
-                    return await deploy_build(order, cloud, engine, report)
-                finally:
-                    leave()
-
-    return await finish_or_cancel(work)
+    return Order(record, manifest, assets, Holder.me(record.build_id), target.edge)
 
 
 @asynccontextmanager

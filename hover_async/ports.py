@@ -229,6 +229,41 @@ class StackEvent:
     token: str | None
 
 
+class ChangeSetState(StrEnum):
+    WORKING = "working"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ForeseenChange:
+    """What CloudFormation foresees for one resource; the words are its own.
+
+    `stack` is the path of logical ids to the nested stack it is in, empty for the root. `action` is
+    Add, Modify, Remove, Import or Dynamic; `replacement` True, False, Conditional or empty;
+    `policy` what becomes of what it removes (Delete, Retain, ReplaceAndRetain, ...). `properties`
+    names what changes; `is_certain` is False when all of it depends on other resources' values.
+    """
+
+    stack: str
+    logical_id: str
+    kind: str
+    action: str
+    replacement: str = ""
+    policy: str = ""
+    properties: Sequence[str] = ()
+    is_certain: bool = True
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set; without changes it is READY and empty."""
+
+    state: ChangeSetState
+    reason: str = ""
+    changes: Sequence[ForeseenChange] = ()
+
+
 class Stacks(Protocol):
     async def describe(self, name: str) -> StackDescription | None:
         """The stack, or None when there is none (a deleted one is none)."""
@@ -246,6 +281,30 @@ class Stacks(Protocol):
 
     async def functions(self, name: str) -> Sequence[FunctionName]:
         """Every Lambda function of the stack and of its nested stacks, all pages."""
+
+    async def templates(self, name: str) -> Mapping[str, str]:
+        """The deployed template as it was sent, under `""`; each nested stack's under the path of
+        logical ids that leads to it, as in `Queues/More`. Empty when there is no stack."""
+
+
+class ChangeSets(Protocol):
+    """What CloudFormation foresees, asked without doing it."""
+
+    async def create(self, request: StackRequest, name: str, *, creates: bool) -> None:
+        """Ask what the request would do, nested stacks included. Accepted when it returns.
+
+        For a stack that is not there (`creates`) an empty one is made, REVIEW_IN_PROGRESS. Safe to
+        repeat: a name is one change set.
+        """
+
+    async def describe(self, stack: str, name: str) -> ChangeSet:
+        """How far it is, and what it foresees. Raises `NotFound` when there is none."""
+
+    async def names(self, stack: str) -> Sequence[str]:
+        """The names of the stack's change sets; none when there is no stack."""
+
+    async def delete(self, stack: str, name: str) -> None:
+        """Gone already counts as done. Raises `Conflict` while it cannot be deleted yet."""
 
 
 # Lambda
@@ -326,10 +385,11 @@ class Functions(Protocol):
 
 @dataclass(frozen=True)
 class Cloud:
-    """The five ports of one stage's AWS account and region, opened together."""
+    """The six ports of one stage's AWS account and region, opened together."""
 
     assets: AssetStore
     documents: Documents
     registry: Registry
     stacks: Stacks
+    change_sets: ChangeSets
     functions: Functions

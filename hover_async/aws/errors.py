@@ -98,6 +98,7 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     "OptInRequired": AccessDenied,
     "UnauthorizedOperation": AccessDenied,
     # missing
+    "ChangeSetNotFound": NotFound,
     "ImageNotFoundException": NotFound,
     "NoSuchBucket": NotFound,
     "NoSuchKey": NotFound,

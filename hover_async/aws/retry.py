@@ -75,6 +75,7 @@ BY_TOKEN = Policy(
     "the same ClientRequestToken makes the same operation, and the caller looks for it",
     (*HARMLESS, OutcomeUnknown),
 )
+FORGET = Policy("deleting what is gone already is done", (*HARMLESS, OutcomeUnknown), budget_s=15)
 PUBLISH = Policy(
     "unchanged code, guarded by CodeSha256, gives the last version again; while the function is "
     "being updated Lambda refuses, for up to two minutes with a large image",

@@ -15,6 +15,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import BotoCoreError
 
+from hover_async.aws.change_sets import CloudFormationChangeSets
 from hover_async.aws.errors import translate
 from hover_async.aws.functions import UNPACED, LambdaFunctions
 from hover_async.aws.pacing import Pacer
@@ -54,7 +55,7 @@ async def open_cloud(
     tags: Mapping[str, str],
     max_connections: int,
 ) -> AsyncIterator[Cloud]:
-    """The five ports of one stage. `max_connections` at once to S3 and to running functions.
+    """The six ports of one stage. `max_connections` at once to S3 and to running functions.
 
     Raises `CredentialsError` when there are none or AWS refuses them, `EndpointUnreachable` when
     nobody answers; both before anything is done. With `endpoint_url` (a local AWS) any credentials
@@ -72,6 +73,7 @@ async def open_cloud(
         invocations = await opener.open(
             "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
         )
+        cloudformation = await opener.open("cloudformation")
         address = _Address(identity, region, endpoint_url)
         yield Cloud(
             assets=S3Assets(
@@ -91,7 +93,8 @@ async def open_cloud(
                 architecture=architecture,
                 tags=tags,
             ),
-            stacks=CloudFormationStacks(await opener.open("cloudformation")),
+            stacks=CloudFormationStacks(cloudformation),
+            change_sets=CloudFormationChangeSets(cloudformation),
             functions=LambdaFunctions(lambdas, invocations),
         )
 

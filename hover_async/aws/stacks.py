@@ -6,6 +6,7 @@ can only be told by their words. Both are below, in `SAID`, and nowhere else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -65,14 +66,14 @@ class CloudFormationStacks:
 
     async def create(self, request: StackRequest) -> None:
         try:
-            await self._call(BY_TOKEN, "CreateStack", request.name, **_parameters(request))
+            await self._call(BY_TOKEN, "CreateStack", request.name, **parameters(request))
         except Conflict as error:
             if not await self._is_begun(request, error):
                 raise
 
     async def update(self, request: StackRequest) -> bool:
         try:
-            await self._call(BY_TOKEN, "UpdateStack", request.name, **_parameters(request))
+            await self._call(BY_TOKEN, "UpdateStack", request.name, **parameters(request))
         except (Conflict, Rejected) as error:
             # A repeat after a lost answer meets our own update: under way, or all done already.
             if await self._is_begun(request, error):
@@ -107,6 +108,34 @@ class CloudFormationStacks:
                 for resource in page["StackResourceSummaries"]:
                     names.extend(await self._functions_of(resource))
         return names
+
+    async def templates(self, name: str) -> Mapping[str, str]:
+        try:
+            return await self._templates(name, "")
+        except Rejected as error:
+            if says(error, "no such stack"):
+                return {}
+            raise
+
+    async def _templates(self, name: str, path: str) -> Mapping[str, str]:
+        answer = await self._call(READ, "GetTemplate", name, TemplateStage="Original")
+        body = answer["TemplateBody"]  # botocore reads one that is JSON
+        found = {path: body if isinstance(body, str) else json.dumps(body)}
+        if STACK not in found[path]:
+            return found
+        async with self._pages("ListStackResources", name) as pages:
+            nested = [
+                (resource["LogicalResourceId"], resource["PhysicalResourceId"])
+                async for page in pages
+                for resource in page["StackResourceSummaries"]
+                if resource["ResourceType"] == STACK
+                and resource.get("PhysicalResourceId")
+                and resource["ResourceStatus"] != GONE
+            ]
+        for logical_id, physical_id in nested:
+            inner = f"{path}/{logical_id}" if path else logical_id
+            found |= await self._templates(physical_id, inner)
+        return found
 
     async def _functions_of(self, resource: Answer) -> Sequence[FunctionName]:
         """The function that a resource is, or those of the stack that it is."""
@@ -160,7 +189,7 @@ async def _operation(pages: AsyncIterator[Answer], token: str) -> Sequence[Stack
     return found[::-1]
 
 
-def _parameters(request: StackRequest) -> dict[str, Any]:
+def parameters(request: StackRequest) -> dict[str, Any]:
     template = "TemplateURL" if request.template_is_url else "TemplateBody"
     role = {"RoleARN": request.role_arn} if request.role_arn else {}
     return {

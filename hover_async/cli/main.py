@@ -20,7 +20,10 @@ OUTPUT_LINES = 20
 COMMANDS = {
     "build": "Build a stage: image, assets and runtime files in .hover/out.",
     "deploy": "Take the build live: every function at once, or none.",
+    "doctor": "Check everything that a deploy needs, before it changes anything.",
+    "iam": "The least IAM policies of a stage, as JSON.",
     "local": "The AWS on your own machine: up, status, down.",
+    "plan": "What the next deploy would do, before it does.",
     "stage": "Make the files of a new stage.",
 }
 """Every command with its line in the help; `hover_async.cli.NAME` defines it as `NAME`."""

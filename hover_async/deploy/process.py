@@ -246,6 +246,7 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
             str(order.holder),
             order.build.git_revision,
             seconds,
+            sorted(order.manifest.environment),
         )
         await record_release(cloud.documents, release, report)
     return activation

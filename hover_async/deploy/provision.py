@@ -121,7 +121,7 @@ async def provision_stack(
         done = "created"
         await stacks.create(request)
     elif standing.status not in UPDATABLE:
-        raise _unusable(standing)
+        raise unusable(standing)
     elif not await stacks.update(request):
         done = "unchanged"
     if standing is None or done != "unchanged":
@@ -140,7 +140,7 @@ async def _wait_for_cleanup(
         if standing is None or standing.status not in CLEANING_UP:
             return standing
         if current_time() > give_up_at:
-            raise _unusable(standing)
+            raise unusable(standing)
         await sleep(LONGEST_POLL_S)
 
 
@@ -240,7 +240,8 @@ def _failed(
     )
 
 
-def _unusable(standing: StackDescription) -> StackUnusable:
+def unusable(standing: StackDescription) -> StackUnusable:
+    """Why no update can start from where the stack stands, and the way out."""
     hint = WAY_OUT.get(standing.status, "look at the stack's events in the AWS console")
     if standing.status.endswith("_IN_PROGRESS"):
         hint = "another operation is under way on it; wait until it ends, then deploy again"

@@ -8,7 +8,7 @@ history, one record a build, and `hover/live.json` names the build that is live.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,11 @@ WRITE_TRIES = 3
 
 @dataclass(frozen=True)
 class Release:
-    """A build that went live: which versions, of which image, by whom, and how long it took."""
+    """A build that went live: which versions, of which image, by whom, and how long it took.
+
+    `environment` has the names of the manifest's variables, never their values: those are in the
+    image alone (docs/decisions/007).
+    """
 
     build_id: str
     image: str
@@ -37,6 +41,15 @@ class Release:
     by: str
     git_revision: str | None
     seconds: Mapping[str, float]
+    environment: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class LiveRelease:
+    """What the record of the live build tells; `environment` is None in one of an older kind."""
+
+    build_id: BuildId
+    environment: Sequence[str] | None
 
 
 def release_key(build_id: str) -> str:
@@ -47,6 +60,16 @@ async def live_build(documents: Documents) -> BuildId | None:
     """The build that the last successful deploy made live, if its record can be read."""
     document = await documents.read(LIVE_KEY)
     return _build_of(document) if document else None
+
+
+async def live_release(documents: Documents) -> LiveRelease | None:
+    """As `live_build`, with what else is on record."""
+    document = await documents.read(LIVE_KEY)
+    build_id = _build_of(document) if document else None
+    if document is None or build_id is None:
+        return None
+    names = json.loads(document.body).get("environment")
+    return LiveRelease(build_id, [str(name) for name in names] if names is not None else None)
 
 
 @asynccontextmanager

@@ -1,18 +1,7 @@
-"""Assets to the build's own directory of the bucket: many at once, large ones in parallel parts.
-
-A ledger (`hover/ledgers/<build_id>.json`) is written once every object stands: it names each file's
-size and fingerprint. Its presence makes a repeated deploy of the same build send nothing, and the
-next build copies inside S3 whatever did not change.
-
-A fingerprint is the base64 SHA-256 of the content; of a file in parts, the SHA-256 over the parts'
-digests with the number of parts behind it, as S3 itself composes checksums.
-"""
+"""Assets to the build's own directory of the bucket: many at once, large ones in parallel parts."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +10,19 @@ from anyio import CapacityLimiter, move_on_after, to_thread
 
 from hover_async.assets import PART_BYTES, Asset, part_sizes
 from hover_async.concurrency import bounded_map, shielded, task_group
-from hover_async.errors import AssetChanged, AwsError, Conflict, NotFound
+from hover_async.deploy.ledger import (
+    Entry,
+    check_unchanged,
+    compose,
+    digest_of,
+    fingerprint,
+    ledger_body,
+    ledger_key,
+    read_ledger,
+    read_part,
+    stands_already,
+)
+from hover_async.errors import AwsError, Conflict, NotFound
 from hover_async.events import Progress, Reporter, Step
 from hover_async.ports import AssetStore, Documents, Part
 from hover_async.values import BuildId
@@ -64,28 +65,50 @@ class UploadedAssets:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A line of the ledger."""
-
-    size_bytes: int
-    fingerprint: str
+class Amount:
+    files: int = 0
+    size_bytes: int = 0
 
 
-Ledger = Mapping[str, Entry]
+@dataclass(frozen=True)
+class PlannedUpload:
+    """What an upload of the same assets would send, copy inside S3, and find there already."""
+
+    send: Amount = Amount()
+    copy: Amount = Amount()
+    keep: Amount = Amount()
 
 
-def ledger_key(build_id: BuildId) -> str:
-    return f"hover/ledgers/{build_id}.json"
+async def plan_upload(
+    assets: Sequence[Asset],
+    build_id: BuildId,
+    store: AssetStore,
+    documents: Documents,
+    *,
+    previous: BuildId | None = None,
+    limits: UploadLimits = UploadLimits(),
+) -> PlannedUpload:
+    """What `upload_assets` would do now, by the same ledgers; nothing is written."""
+    if await stands_already(assets, build_id, store, documents):
+        return PlannedUpload(keep=_amount(assets))
+    before = set((await read_ledger(documents, previous)).values())
+    sizes = {entry.size_bytes for entry in before}
+    requests = CapacityLimiter(limits.large)
+
+    async def is_there(asset: Asset) -> bool:
+        if asset.size_bytes not in sizes:
+            return False
+        digest = await fingerprint(asset, limits.part_bytes, requests)
+        return Entry(asset.size_bytes, digest) in before
+
+    there = await bounded_map(is_there, assets, limit=limits.small)
+    copied = [asset for asset, found in zip(assets, there, strict=True) if found]
+    sent = [asset for asset, found in zip(assets, there, strict=True) if not found]
+    return PlannedUpload(send=_amount(sent), copy=_amount(copied))
 
 
-async def read_ledger(documents: Documents, build_id: BuildId | None) -> Ledger:
-    """What stands in a build's directory; empty when that was never completed."""
-    document = await documents.read(ledger_key(build_id)) if build_id else None
-    try:
-        lines = json.loads(document.body) if document else {}
-        return {path: Entry(int(size), str(digest)) for path, (size, digest) in lines.items()}
-    except (ValueError, TypeError, AttributeError):  # damaged: as good as none
-        return {}
+def _amount(assets: Sequence[Asset]) -> Amount:
+    return Amount(len(assets), sum(asset.size_bytes for asset in assets))
 
 
 async def upload_assets(
@@ -104,7 +127,7 @@ async def upload_assets(
     objects may stand, no multipart upload is left open, and no ledger says that all are there.
     Raises `AssetChanged` when a file changes while it is read.
     """
-    if await _stands_already(assets, build_id, store, documents):
+    if await stands_already(assets, build_id, store, documents):
         return UploadedAssets(kept=len(assets))
     before = await read_ledger(documents, previous)
     upload = _Upload(
@@ -119,24 +142,8 @@ async def upload_assets(
         uploads.start_soon(upload.place_small, [a for a in assets if a.size_bytes <= SMALL_BYTES])
         uploads.start_soon(upload.place_large, [a for a in assets if a.size_bytes > SMALL_BYTES])
     with suppress(Conflict):  # a run that was killed right here has written the same
-        await documents.create(ledger_key(build_id), _ledger_body(upload.ledger))
+        await documents.create(ledger_key(build_id), ledger_body(upload.ledger))
     return UploadedAssets(upload.sent, upload.copied, 0, upload.sent_bytes)
-
-
-async def _stands_already(
-    assets: Sequence[Asset], build_id: BuildId, store: AssetStore, documents: Documents
-) -> bool:
-    ledger = await read_ledger(documents, build_id)
-    sizes = {asset.path: asset.size_bytes for asset in assets}
-    if not ledger or {path: entry.size_bytes for path, entry in ledger.items()} != sizes:
-        return False
-    stored = await store.keys(f"{build_id}/")
-    return all(stored.get(asset.key(build_id)) == asset.size_bytes for asset in assets)
-
-
-def _ledger_body(ledger: Ledger) -> bytes:
-    lines = {path: [entry.size_bytes, entry.fingerprint] for path, entry in ledger.items()}
-    return json.dumps(lines, sort_keys=True, separators=(",", ":")).encode()
 
 
 class _Upload:
@@ -167,9 +174,9 @@ class _Upload:
 
     async def place_small(self, assets: Sequence[Asset]) -> None:
         async def place(asset: Asset) -> None:
-            body = _read(asset, 0, asset.size_bytes)
-            entry = Entry(asset.size_bytes, _sha256(body))
-            _check_unchanged(asset)
+            body = read_part(asset, 0, asset.size_bytes)
+            entry = Entry(asset.size_bytes, digest_of(body))
+            check_unchanged(asset)
             if not await self._copied(asset, entry):
                 await self._send_whole(asset, body, entry)
 
@@ -178,7 +185,8 @@ class _Upload:
     async def place_large(self, assets: Sequence[Asset]) -> None:
         async def place(asset: Asset) -> None:
             if asset.size_bytes in self._source_sizes:
-                entry = Entry(asset.size_bytes, await self._fingerprint(asset))
+                digest = await fingerprint(asset, self._limits.part_bytes, self._large_requests)
+                entry = Entry(asset.size_bytes, digest)
                 if await self._copied(asset, entry):
                     return
             await self._send_in_parts(asset)
@@ -207,9 +215,9 @@ class _Upload:
         sizes = part_sizes(asset.size_bytes, self._limits.part_bytes)
         if len(sizes) == 1:
             async with self._large_requests:
-                body = await to_thread.run_sync(_read, asset, 0, asset.size_bytes)
-                sha256 = await to_thread.run_sync(_sha256, body)
-                _check_unchanged(asset)
+                body = await to_thread.run_sync(read_part, asset, 0, asset.size_bytes)
+                sha256 = await to_thread.run_sync(digest_of, body)
+                check_unchanged(asset)
                 await self._send_whole(asset, body, Entry(asset.size_bytes, sha256))
             return
         upload_id = await shielded(
@@ -219,13 +227,13 @@ class _Upload:
         )
         try:
             parts = await self._send_parts(asset, key, upload_id, sizes)
-            _check_unchanged(asset)
+            check_unchanged(asset)
             await self._store.complete_multipart(key, upload_id, parts, size_bytes=asset.size_bytes)
         except BaseException:
             with suppress(AwsError), move_on_after(ABORT_DEADLINE_S, shield=True):
                 await self._store.abort_multipart(key, upload_id)
             raise
-        self._sent(asset, Entry(asset.size_bytes, _compose([part.sha256 for part in parts])))
+        self._sent(asset, Entry(asset.size_bytes, compose([part.sha256 for part in parts])))
 
     async def _send_parts(
         self, asset: Asset, key: str, upload_id: str, sizes: Sequence[int]
@@ -234,21 +242,11 @@ class _Upload:
             number, size_bytes = numbered
             async with self._large_requests:
                 offset = (number - 1) * sizes[0]
-                body = await to_thread.run_sync(_read, asset, offset, size_bytes)
-                sha256 = await to_thread.run_sync(_sha256, body)
+                body = await to_thread.run_sync(read_part, asset, offset, size_bytes)
+                sha256 = await to_thread.run_sync(digest_of, body)
                 return await self._store.put_part(key, upload_id, number, body, sha256=sha256)
 
         return await bounded_map(send, enumerate(sizes, start=1), limit=self._limits.large)
-
-    async def _fingerprint(self, asset: Asset) -> str:
-        digests = []
-        offset = 0
-        for size_bytes in part_sizes(asset.size_bytes, self._limits.part_bytes):
-            async with self._large_requests:
-                body = await to_thread.run_sync(_read, asset, offset, size_bytes)
-                digests.append(await to_thread.run_sync(_sha256, body))
-            offset += size_bytes
-        return _compose(digests)
 
     def _sent(self, asset: Asset, entry: Entry) -> None:
         self.sent += 1
@@ -258,43 +256,3 @@ class _Upload:
     def _placed(self, asset: Asset, entry: Entry) -> None:
         self.ledger[asset.path] = entry
         self._report(Progress(Step.UPLOAD, len(self.ledger), self._total, "files", asset.path))
-
-
-def _read(asset: Asset, offset: int, size_bytes: int) -> bytes:
-    """Exactly these bytes; raises `AssetChanged` when the file does not hold them any more."""
-    try:
-        with asset.file.open("rb") as file:
-            file.seek(offset)
-            body = file.read(size_bytes)
-    except OSError as error:
-        raise _changed(asset, error.strerror or str(error)) from error
-    if len(body) != size_bytes:
-        raise _changed(asset, f"{offset + len(body)} bytes where {asset.size_bytes} were")
-    return body
-
-
-def _check_unchanged(asset: Asset) -> None:
-    try:
-        status = asset.file.stat()
-    except OSError as error:
-        raise _changed(asset, error.strerror or str(error)) from error
-    if (status.st_size, status.st_mtime_ns) != (asset.size_bytes, asset.modified_ns):
-        raise _changed(asset, "another size or time of change")
-
-
-def _changed(asset: Asset, found: str) -> AssetChanged:
-    return AssetChanged(
-        f"asset '{asset.path}' changed while it was being sent: {found}",
-        hint="let no other program write to .hover/out during a deploy; build again, then deploy",
-    )
-
-
-def _sha256(body: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(body).digest()).decode()
-
-
-def _compose(part_digests: Sequence[str]) -> str:
-    if len(part_digests) == 1:
-        return part_digests[0]
-    digests = b"".join(base64.b64decode(digest) for digest in part_digests)
-    return f"{_sha256(digests)}-{len(part_digests)}"

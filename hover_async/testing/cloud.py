@@ -1,8 +1,9 @@
-"""The whole fake: five ports and a Docker engine over one world."""
+"""The whole fake: six ports and a Docker engine over one world."""
 
 from __future__ import annotations
 
 from hover_async.ports import Cloud
+from hover_async.testing.change_sets import FakeChangeSets
 from hover_async.testing.images import FakeImages, FakeRegistry
 from hover_async.testing.lambdas import FakeFunctions
 from hover_async.testing.stacks import FakeStacks
@@ -20,5 +21,13 @@ class FakeCloud:
         self.registry = FakeRegistry(self.world)
         self.lambdas = FakeFunctions(self.world)
         self.stacks = FakeStacks(self.world, self.lambdas, self.assets)
+        self.change_sets = FakeChangeSets(self.world, self.stacks)
         self.images = FakeImages(self.world, self.registry)
-        self.ports = Cloud(self.assets, self.documents, self.registry, self.stacks, self.lambdas)
+        self.ports = Cloud(
+            self.assets,
+            self.documents,
+            self.registry,
+            self.stacks,
+            self.change_sets,
+            self.lambdas,
+        )

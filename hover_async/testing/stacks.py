@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,10 @@ class FakeStacks:
     async def events(self, name: str, *, token: str) -> Sequence[StackEvent]:
         async with self.world.request("stacks.events", name):
             return [event for event in self._events if event.token == token]
+
+    async def templates(self, name: str) -> Mapping[str, str]:
+        async with self.world.request("stacks.templates", name):
+            return {"": self.stacks[name].body} if name in self.stacks else {}
 
     async def functions(self, name: str) -> Sequence[FunctionName]:
         async with self.world.request("stacks.functions", name):

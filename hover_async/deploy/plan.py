@@ -1,0 +1,266 @@
+"""The plan: what the next deploy would do, found by reading alone.
+
+    what is live ∥ image ∥ assets ∥ the stack
+                                      deployed template ── difference ── CloudFormation's own word
+
+The difference of the two templates is the primary source: it has every property with its value
+before and after, and needs no right but to read the template. A change set then confirms it, and
+where CloudFormation knows better (a replacement, a policy), its word is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hover_async.concurrency import bounded_map, task_group
+from hover_async.deploy.confirm import Confirmed, confirm, from_change_set
+from hover_async.deploy.deployment import Order
+from hover_async.deploy.foresee import REVIEW, foresee
+from hover_async.deploy.planned import (
+    Plan,
+    PlannedEnvironment,
+    PlannedFunction,
+    PlannedImage,
+    PlannedStack,
+)
+from hover_async.deploy.prepare import AT_ONCE, live_versions
+from hover_async.deploy.provision import (
+    CLEANING_UP,
+    EMPTY,
+    INLINE_TEMPLATE_BYTES,
+    UPDATABLE,
+    unusable,
+)
+from hover_async.deploy.releases import LiveRelease, live_release
+from hover_async.deploy.upload import PlannedUpload, plan_upload
+from hover_async.errors import AwsError, DeployError, NotFound
+from hover_async.events import Reporter
+from hover_async.ports import Cloud, ForeseenChange, FunctionState, StackDescription, StackRequest
+from hover_async.template import render
+from hover_async.template.difference import Action, Change, Unreadable, difference
+from hover_async.values import LATEST, LIVE, Digest, FunctionName, Version
+
+UNPUSHED = Digest(f"sha256:{'0' * 64}")
+"""Stands for the digest that only the push will give."""
+THIS_BUILD = "the image of this build"
+IMAGE_PATH = "Code.ImageUri"
+FUNCTION = "AWS::Lambda::Function"
+
+
+async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
+    """What deploying the build would do. Nothing is changed, on AWS or here.
+
+    The one thing made is a change set, which is deleted again. Raises `AwsError` when AWS cannot be
+    read; what CloudFormation would not tell is said in the plan.
+    """
+    async with task_group() as reading:
+        imaging = reading.start_soon(_image, order, cloud)
+        releasing = reading.start_soon(live_release, cloud.documents)
+        living = reading.start_soon(_live_states, order, cloud)
+    image, release, live = imaging.return_value, releasing.return_value, living.return_value
+    async with task_group() as planning:
+        stacking = planning.start_soon(_stack, order, image, cloud, report)
+        uploading = planning.start_soon(_assets, order, release, cloud)
+    stack = stacking.return_value
+    return Plan(
+        stage=order.build.stage,
+        build_id=order.build.build_id,
+        live_build=release.build_id if release else None,
+        region=order.manifest.region,
+        stack=stack,
+        functions=await _functions(order, image, live, stack.changes, cloud),
+        image=image,
+        assets=uploading.return_value,
+        commands=[command.text for command in order.manifest.deploy_commands],
+        environment=_environment(order, release),
+    )
+
+
+async def _image(order: Order, cloud: Cloud) -> PlannedImage:
+    tag = order.build.build_id
+    found = await cloud.registry.find(tag)
+    return PlannedImage(tag, found is not None, found.digest if found else None)
+
+
+async def _assets(order: Order, release: LiveRelease | None, cloud: Cloud) -> PlannedUpload:
+    return await plan_upload(
+        order.assets,
+        order.build.build_id,
+        cloud.assets,
+        cloud.documents,
+        previous=release.build_id if release else None,
+    )
+
+
+async def _live_states(order: Order, cloud: Cloud) -> dict[FunctionName, FunctionState]:
+    async def state(function: FunctionName) -> FunctionState | None:
+        try:
+            return await cloud.functions.state(function, Version(LIVE))
+        except NotFound:
+            return None
+
+    states = await bounded_map(state, order.functions, limit=AT_ONCE)
+    found = zip(order.functions, states, strict=True)
+    return {name: live for name, live in found if live and live.version != LATEST}
+
+
+# The stack
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What CloudFormation foresees; None where it was not asked or did not tell, and `why`."""
+
+    changes: Sequence[ForeseenChange] | None = None
+    why: str = ""
+
+
+async def _stack(order: Order, image: PlannedImage, cloud: Cloud, report: Reporter) -> PlannedStack:
+    name = order.manifest.stack_name
+    async with task_group() as reading:
+        describing = reading.start_soon(cloud.stacks.describe, name)
+        templating = reading.start_soon(cloud.stacks.templates, name)
+    standing = describing.return_value
+    stands = standing is not None and standing.status not in EMPTY
+    before = templating.return_value if stands else {}
+    after = _templates(order, image, cloud)
+    answer = await _ask(order, after[""], standing, cloud, report)
+    obstacle = _obstacle(standing)
+    source: Literal["templates", "change-set"] = "templates"
+    try:
+        found = Confirmed(difference(before, after))
+        if answer.changes is not None:
+            found = confirm(found.changes, answer.changes)
+    except Unreadable as error:
+        source = "change-set"
+        if answer.changes is None:
+            obstacle = obstacle or f"the deployed template cannot be read ({error}); {answer.why}"
+        found = Confirmed(from_change_set(answer.changes or ()))
+    changes = [_with_this_build(change) for change in found.changes]
+    return PlannedStack(
+        name=name,
+        does=("update" if changes else "nothing") if stands else "create",
+        status=standing.status if standing else "",
+        changes=changes,
+        source=source,
+        confirmed=answer.changes is not None,
+        unconfirmed=answer.why,
+        obstacle=obstacle,
+        remarks=found.remarks,
+    )
+
+
+def _templates(order: Order, image: PlannedImage, cloud: Cloud) -> Mapping[str, str]:
+    """As the deploy leaves them in the end, by the path of the (nested) stack: workers started."""
+    uri = cloud.registry.deployable(Digest(image.digest) if image.digest else UNPUSHED)
+    template = render(order.manifest, image_uri=uri, started=list(order.functions), edge=order.edge)
+    return {"": template.body}
+
+
+async def _ask(
+    order: Order,
+    template: str,
+    standing: StackDescription | None,
+    cloud: Cloud,
+    report: Reporter,
+) -> Answer:
+    """CloudFormation's own word, where it can be had without leaving anything behind."""
+    if why := _why_not_asked(template, standing):
+        return Answer(why=why)
+    manifest = order.manifest
+    request = StackRequest(
+        manifest.stack_name,
+        template,
+        template_is_url=False,
+        role_arn=manifest.auth.stack_role,
+        tags=manifest.tags,
+        token=order.holder.run,
+    )
+    creates = standing is None or standing.status in EMPTY
+    try:
+        return Answer(
+            await foresee(request, cloud.stacks, cloud.change_sets, report, creates=creates)
+        )
+    except (AwsError, DeployError) as error:
+        return Answer(why=str(error))
+
+
+def _why_not_asked(template: str, standing: StackDescription | None) -> str:
+    size_bytes = len(template.encode())
+    if size_bytes > INLINE_TEMPLATE_BYTES:
+        return (
+            f"the template has {size_bytes:,} bytes; above {INLINE_TEMPLATE_BYTES:,} "
+            "CloudFormation reads it from a bucket only, and a plan uploads nothing"
+        )
+    if standing is None or standing.status in UPDATABLE | {REVIEW}:
+        return ""
+    return f"the stack is {standing.status}, from where CloudFormation makes no change set"
+
+
+def _obstacle(standing: StackDescription | None) -> str:
+    """Why a deploy could not begin as the stack stands."""
+    if standing is None or standing.status in UPDATABLE | EMPTY | CLEANING_UP:
+        return ""
+    problem = unusable(standing)
+    return f"{problem.message}; {problem.hint}"
+
+
+def _with_this_build(change: Change) -> Change:
+    """An image that is not pushed yet, in words instead of a digest that is none."""
+    properties = [
+        replace(prop, after=THIS_BUILD)
+        if prop.path == IMAGE_PATH and prop.after and prop.after.endswith(UNPUSHED)
+        else prop
+        for prop in change.properties
+    ]
+    return replace(change, properties=tuple(properties))
+
+
+# What runs in it
+
+
+async def _functions(
+    order: Order,
+    image: PlannedImage,
+    live: Mapping[FunctionName, FunctionState],
+    changes: Sequence[Change],
+    cloud: Cloud,
+) -> Sequence[PlannedFunction]:
+    changed = {change.name: change for change in changes if change.kind == FUNCTION}
+
+    def does(name: FunctionName) -> Literal["new", "new-version", "nothing"]:
+        if name not in live:
+            return "new"
+        is_same = image.digest and live[name].code_sha256 == image.digest.partition(":")[2]
+        return "nothing" if is_same and name not in changed else "new-version"
+
+    leaving = [
+        FunctionName(name)
+        for name, change in changed.items()
+        if change.action is Action.DELETE and name not in order.functions
+    ]
+    gone = await live_versions(leaving, cloud.functions)
+    return [
+        *(
+            PlannedFunction(name, live[name].version if name in live else None, does(name))
+            for name in order.functions
+        ),
+        *(PlannedFunction(name, gone.get(name), "removed") for name in leaving),
+    ]
+
+
+def _environment(order: Order, release: LiveRelease | None) -> PlannedEnvironment:
+    """By name: values are in the images alone (docs/decisions/007)."""
+    names = set(order.manifest.environment)
+    if release is None:
+        return PlannedEnvironment(added=sorted(names))
+    if release.build_id == order.build.build_id:
+        return PlannedEnvironment(unchanged=sorted(names))
+    if release.environment is None:
+        return PlannedEnvironment(unknown=sorted(names), is_known=False)
+    live = set(release.environment)
+    return PlannedEnvironment(
+        added=sorted(names - live), removed=sorted(live - names), unknown=sorted(names & live)
+    )
