@@ -145,7 +145,7 @@ async def plan(
 
 
 def _order(root: Path, stage: str | None, target: Target) -> Order:
-    """The project's build, as it would be deployed. Raises `UsageError` when it is not `stage`'s."""
+    """The project's build to be deployed. Raises `UsageError` when it is not `stage`'s."""
     from hover_async.assets import plan_assets
     from hover_async.build_record import ASSETS, MANIFEST, read_record
     from hover_async.deploy.deployment import Order

@@ -70,8 +70,8 @@ def main() -> None:
         fail(Interrupted("interrupted before anything had begun"))
 
 
-def fail(error: HoverError) -> NoReturn:
-    """Tell the failure on stderr, if anyone still reads it, and exit with its code."""
+def fail(error: HoverError, *, exit_code: int | None = None) -> NoReturn:
+    """Tell the failure on stderr, if anyone still reads it, and exit with its code or this one."""
     with suppress(OSError):
         if isinstance(error, ImageBuildFailed):
             for line in error.output.splitlines()[-OUTPUT_LINES:]:
@@ -79,4 +79,4 @@ def fail(error: HoverError) -> NoReturn:
         click.echo(f"{click.style(f'error[{error.code}]', fg='red')}: {error.message}", err=True)
         if error.hint:
             click.echo(f"{click.style('hint', fg='cyan')}: {error.hint}", err=True)
-    sys.exit(error.exit_code)
+    sys.exit(error.exit_code if exit_code is None else exit_code)

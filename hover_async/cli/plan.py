@@ -1,0 +1,69 @@
+"""`hover-async plan [STAGE]`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hover_async.cli.main import fail
+from hover_async.cli.plain import JsonReporter
+from hover_async.cli.reporting import reporter, to_whoever_listens
+from hover_async.cli.run import run
+from hover_async.errors import UsageError
+
+FAILED = 1
+"""Every failure's code here, wrong usage included: 2 means changes and nothing else."""
+
+
+class _Plan(click.Command):
+    """Answers as `terraform plan -detailed-exitcode` does, whose 2 is no error either."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            error.show()
+            raise click.exceptions.Exit(FAILED) from error
+
+
+@click.command(cls=_Plan)
+@click.argument("stage", required=False)
+@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
+@click.option("--profile", help="The AWS profile, over the manifest's.")
+@click.option("--json", "as_json", is_flag=True, help="The plan as a JSON line on stdout.")
+@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
+def plan(
+    stage: str | None, *, local: bool, profile: str | None, as_json: bool, project: str
+) -> None:
+    """What a deploy of the build in .hover/out would do, before it does. STAGE, if given, must be
+    the build's. Nothing is changed: CloudFormation is asked with a change set that is deleted
+    again.
+
+    \b
+    Exit codes:
+      0    nothing would change
+      1    failed, wrong usage or manifest included (stdout has no plan)
+      2    there are changes; the plan is on stdout
+      130  interrupted
+    """
+    from hover_async import api
+    from hover_async.cli.plan_text import print_plan
+
+    try:
+        with reporter(as_json=as_json, usage_exit_code=FAILED) as report:
+            target = api.local_target() if local else api.AWS
+            found = run(
+                lambda: api.plan(
+                    stage, project=project, profile=profile, target=target, report=report
+                )
+            )
+    except UsageError as error:
+        fail(error, exit_code=FAILED)
+    with to_whoever_listens():
+        if as_json:
+            assert isinstance(report, JsonReporter)  # noqa: S101 - what `reporter` gives for --json
+            report.write({"event": "Planned", **found.as_json()})
+        else:
+            print_plan(found)
+    raise click.exceptions.Exit(found.exit_code)

@@ -1,0 +1,219 @@
+"""A plan for people: what changes, in one table, and what becomes of the data in plain words."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hover_async.template.difference import HIDDEN, Action, Change, PropertyChange
+
+if TYPE_CHECKING:
+    from hover_async.deploy.planned import Plan, PlannedFunction, PlannedStack
+    from hover_async.deploy.upload import Amount
+
+PLAIN_WIDTH = 110
+LONGEST_VALUE = 60
+SIGNS = {
+    Action.CREATE: ("+", "green"),
+    Action.MODIFY: ("~", "yellow"),
+    Action.REPLACE: ("±", "bold red"),
+    Action.DELETE: ("-", "red"),
+}
+DOES = {
+    "new": ("goes live for the first time", "green"),
+    "new-version": ("gets a new version", "yellow"),
+    "nothing": ("stays", "dim"),
+    "removed": ("is deleted with its versions", "red"),
+}
+DIGEST = re.compile(r"\S*@(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+
+
+def print_plan(plan: Plan, console: Console | None = None) -> None:
+    """The plan on stdout; its last line says whether anything would change."""
+    if console is None and not sys.stdout.isatty():
+        _print_plain(plan)
+        return
+    console = console or Console(highlight=False)
+    console.print(_head(plan))
+    console.print(_stack_line(plan.stack))
+    for note in _notes(plan.stack):
+        console.print(Text.assemble("  ", note))
+    if plan.stack.changes:
+        console.print(_changes(plan.stack))
+    console.print(_facts(plan))
+    console.print(_verdict(plan))
+
+
+def _print_plain(plan: Plan) -> None:
+    """For a pipe: no colours, and no spaces at the ends of lines."""
+    width = int(os.environ.get("COLUMNS", "") or PLAIN_WIDTH)
+    console = Console(width=width, highlight=False, color_system=None, file=StringIO())
+    with console.capture() as captured:
+        print_plan(plan, console)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def _head(plan: Plan) -> Text:
+    live = f"{plan.live_build} is live" if plan.live_build else "nothing of it is on record as live"
+    if plan.live_build == plan.build_id:
+        live = "this build is live"
+    return Text.assemble(
+        ("plan ", "bold"), f"of {plan.build_id}, stage '{plan.stage}', {plan.region}; {live}"
+    )
+
+
+def _stack_line(stack: PlannedStack) -> Text:
+    counts = ", ".join(
+        f"{stack.count(action)} to {action}" for action in Action if stack.count(action)
+    )
+    said = {"create": "is created", "update": "is updated", "nothing": "stays as it is"}
+    line = Text.assemble("\n", ("stack ", "bold"), f"{stack.name} {said[stack.does]}")
+    return line.append(f": {counts}" if counts else "")
+
+
+def _notes(stack: PlannedStack) -> Iterator[Text]:
+    if stack.obstacle:
+        yield Text(f"! a deploy cannot begin: {stack.obstacle}", "bold red")
+    if stack.source == "change-set":
+        yield Text(
+            "by CloudFormation's change set alone: the deployed template is none of ours", "yellow"
+        )
+    elif stack.confirmed:
+        yield Text("by the two templates; confirmed by CloudFormation", "dim")
+    else:
+        yield Text(
+            f"by the two templates, not confirmed by CloudFormation: {stack.unconfirmed}", "yellow"
+        )
+    for remark in stack.remarks:
+        yield Text(remark, "yellow")
+
+
+def _changes(stack: PlannedStack) -> Table:
+    table = Table.grid(padding=(0, 2), pad_edge=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    order = list(Action)
+    for change in sorted(stack.changes, key=lambda change: order.index(change.action)):
+        sign, style = SIGNS[change.action]
+        where = f"  (in {change.stack})" if change.stack else ""
+        table.add_row(
+            Text(f"{sign} {change.action}", style),
+            Text(change.label),
+            Text.assemble((change.name or change.logical_id, "bold"), (where, "dim")),
+        )
+        for line in _details(change):
+            table.add_row("", "", line)
+    return table
+
+
+def _details(change: Change) -> Iterator[Text]:
+    for prop in change.properties:
+        yield _property(prop)
+    if change.fate:
+        yield Text(f"! {change.fate}", "bold red" if change.loses else "bold yellow")
+
+
+def _property(prop: PropertyChange) -> Text:
+    because = Text("  (replaces it)", "red") if prop.replaces else Text()
+    path = Text(f"{prop.path} ", "dim")
+    if prop.before is None and prop.after is None:
+        return Text.assemble(path, "changes", because)
+    if HIDDEN in {prop.before, prop.after}:
+        how = "added" if prop.before is None else "removed" if prop.after is None else "changed"
+        return Text.assemble(path, how, (" (values are not shown)", "dim"), because)
+    return Text.assemble(
+        path,
+        (_short(prop.before), "red" if prop.before is not None else "dim"),
+        (" → ", "dim"),
+        (_short(prop.after), "green" if prop.after is not None else "dim"),
+        because,
+    )
+
+
+def _short(value: str | None) -> str:
+    """A value that fits a line; of an image, its digest's beginning."""
+    if value is None:
+        return "none"
+    told = DIGEST.sub(r"\1", value)
+    return told if len(told) <= LONGEST_VALUE else f"{told[: LONGEST_VALUE - 1]}…"
+
+
+def _facts(plan: Plan) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("", "")
+    table.add_row("functions", _functions(plan.functions))
+    in_registry = "is in the registry already" if plan.image.in_registry else "is pushed"
+    table.add_row("image", f"{plan.image.tag} {in_registry}")
+    table.add_row("assets", _assets(plan))
+    for index, command in enumerate(plan.commands):
+        table.add_row("commands" if index == 0 else "", Text(f"{index + 1}. {command}"))
+    for index, line in enumerate(_environment(plan)):
+        table.add_row("environment" if index == 0 else "", line)
+    return table
+
+
+def _functions(functions: Sequence[PlannedFunction]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for function in functions:
+        told, style = DOES[function.does]
+        live = f"version {function.live} is live" if function.live else "not live"
+        table.add_row(function.name, Text(live, "dim"), Text(told, style))
+    return table
+
+
+def _assets(plan: Plan) -> str:
+    counts = {
+        "to send": plan.assets.send,
+        "copied inside S3": plan.assets.copy,
+        "there already": plan.assets.keep,
+    }
+    told = [f"{_amount(amount)} {how}" for how, amount in counts.items() if amount.files]
+    return ", ".join(told) or "none"
+
+
+def _amount(amount: Amount) -> str:
+    size = float(amount.size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":  # noqa: PLR2004 - of SI
+            break
+        size /= 1000
+    shown = f"{size:,.0f}" if unit == "bytes" else f"{size:,.1f}"
+    return f"{amount.files:,} ({shown} {unit})"
+
+
+def _environment(plan: Plan) -> Iterator[Text]:
+    environment = plan.environment
+    if environment.added:
+        yield Text(f"+ {', '.join(environment.added)}", "green")
+    if environment.removed:
+        yield Text(f"- {', '.join(environment.removed)}", "red")
+    if environment.unchanged:
+        yield Text(f"{len(environment.unchanged)} variables, unchanged", "dim")
+    if environment.unknown:
+        of_both = "in both" if environment.is_known else "and no record of those that are live"
+        yield Text.assemble(
+            f"? {', '.join(environment.unknown)}",
+            (f"  ({of_both}: whether a value changed is not on record)", "dim"),
+        )
+
+
+def _verdict(plan: Plan) -> Text:
+    if not plan.has_changes:
+        commands = "; its commands would run again" if plan.commands else ""
+        return Text(f"\nnothing would change{commands}", "bold green")
+    lost = [change.name for change in plan.stack.changes if change.loses]
+    told = Text("\nthere are changes", "bold")
+    return told.append(f"; this is lost: {', '.join(lost)}", "bold red") if lost else told
