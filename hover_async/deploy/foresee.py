@@ -6,13 +6,10 @@ stack that one for a new stack makes. Both are done shielded and within a time o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from anyio import current_time, move_on_after, sleep
 
 from hover_async.concurrency import shielded
-from hover_async.errors import AwsError, Conflict, StackFailed, StepTimedOut
+from hover_async.errors import AwsError, Conflict, OutcomeUnknown, StackFailed, StepTimedOut
 from hover_async.events import Reporter, Warned
 from hover_async.ports import (
     ChangeSet,
@@ -47,14 +44,22 @@ async def foresee(
     does not in time.
     """
     name = f"hover-async-plan-{request.token}"
-    async with _deleted_after(request.name, name, stacks, change_sets, report, creates=creates):
-        await shielded(
-            lambda: change_sets.create(request, name, creates=creates),
-            deadline_s=CREATE_DEADLINE_S,
-            what=f"creating a change set of stack '{request.name}'",
-        )
+    is_made = True
+    try:
+        try:
+            await shielded(
+                lambda: change_sets.create(request, name, creates=creates),
+                deadline_s=CREATE_DEADLINE_S,
+                what=f"creating a change set of stack '{request.name}'",
+            )
+        except AwsError as error:
+            is_made = isinstance(error, OutcomeUnknown)
+            raise
         found = await _wait_until_ready(request.name, name, change_sets, deadline_s=deadline_s)
-    return tuple(found.changes)
+        return tuple(found.changes)
+    finally:
+        if is_made:
+            await _delete(request.name, name, stacks, change_sets, report, creates=creates)
 
 
 async def _wait_until_ready(
@@ -78,8 +83,7 @@ async def _wait_until_ready(
         await sleep(POLL_S)
 
 
-@asynccontextmanager
-async def _deleted_after(
+async def _delete(
     stack: str,
     name: str,
     stacks: Stacks,
@@ -87,21 +91,18 @@ async def _deleted_after(
     report: Reporter,
     *,
     creates: bool,
-) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        cleaned = False
-        with move_on_after(CLEANUP_DEADLINE_S, shield=True):
-            cleaned = await _clean_up(stack, name, stacks, change_sets, creates=creates)
-        if not cleaned:
-            report(
-                Warned(
-                    f"change set '{name}' of stack '{stack}' could not be deleted; it does nothing",
-                    hint=f"aws cloudformation delete-change-set --stack-name {stack} "
-                    f"--change-set-name {name}",
-                )
+) -> None:
+    is_gone = False
+    with move_on_after(CLEANUP_DEADLINE_S, shield=True):
+        is_gone = await _clean_up(stack, name, stacks, change_sets, creates=creates)
+    if not is_gone:
+        report(
+            Warned(
+                f"change set '{name}' of stack '{stack}' could not be deleted; it does nothing",
+                hint=f"aws cloudformation delete-change-set --stack-name {stack} "
+                f"--change-set-name {name}",
             )
+        )
 
 
 async def _clean_up(

@@ -1,0 +1,368 @@
+"""A plan of the next deploy, on the fake cloud."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import pytest
+
+from hover_async.deploy.plan import THIS_BUILD, plan_build
+from hover_async.deploy.planned import Plan
+from hover_async.deploy.releases import LIVE_KEY
+from hover_async.errors import AccessDenied, OutcomeUnknown
+from hover_async.events import Warned
+from hover_async.ports import Document, ForeseenChange
+from hover_async.template.difference import Action
+from hover_async.testing import RecordingReporter
+from tests.process.stage import MANIFEST, Stage
+
+READS = {
+    "assets.keys",
+    "documents.read",
+    "functions.state",
+    "registry.find",
+    "stacks.describe",
+    "stacks.templates",
+}
+CHANGE_SET_CALLS = {
+    "change_sets.create",
+    "change_sets.describe",
+    "change_sets.delete",
+    "change_sets.names",
+}
+
+
+async def plan(stage: Stage) -> Plan:
+    stage.report = RecordingReporter()
+    stage.cloud.world.calls.clear()
+    return await plan_build(stage.build(), stage.cloud.ports, stage.report)
+
+
+def kept(stage: Stage) -> Mapping[str, object]:
+    """Everything that a plan must leave as it was."""
+    cloud = stage.cloud
+    return {
+        "bucket": cloud.assets.bucket_exists,
+        "objects": dict(cloud.assets.objects),
+        "documents": dict(cloud.documents.documents),
+        "images": dict(cloud.registry.images),
+        "stacks": {name: stack.body for name, stack in cloud.stacks.stacks.items()},
+        "change sets": dict(cloud.change_sets.kept),
+        "live": stage.live(),
+    }
+
+
+@pytest.fixture
+def live(stage: Stage) -> Stage:
+    """A stage whose first build is live."""
+    stage.run(stage.deploy)
+    return stage
+
+
+def changed(found: Plan, action: Action) -> list[str]:
+    return [change.logical_id for change in found.stack.changes if change.action is action]
+
+
+def test_a_stage_that_does_not_exist_is_created(stage: Stage) -> None:
+    """Of nothing, everything is created; and nothing stands afterwards either."""
+    before = kept(stage)
+    found = stage.run(lambda: plan(stage))
+    assert found.stack.does == "create"
+    assert {change.action for change in found.stack.changes} == {Action.CREATE}
+    assert found.stack.confirmed
+    assert {function.does for function in found.functions} == {"new"}
+    assert found.assets.send.files == 3
+    assert not found.image.in_registry
+    assert list(found.commands) == ["php artisan migrate --force", "php artisan cache:clear"]
+    assert found.exit_code == 2
+    assert kept(stage) == before
+
+
+def test_a_build_that_is_live_changes_nothing(stage: Stage) -> None:
+    """Planning what is live says so: exit code 0, every function stays, assets are there."""
+    order = stage.build()
+    stage.run(lambda: stage.deploy(order))
+    found = stage.run(lambda: plan_build(order, stage.cloud.ports, RecordingReporter()))
+    assert not found.stack.changes
+    assert {function.does for function in found.functions} == {"nothing"}
+    assert {function.live for function in found.functions} == {"1"}
+    assert found.assets.keep.files == 3
+    assert found.image.in_registry
+    assert found.exit_code == 0
+
+
+def test_a_new_build_changes_the_image_of_every_function(live: Stage) -> None:
+    """Of an unchanged manifest only the image is another; unchanged assets are copied."""
+    live.write("js/new.js", b"four")
+    found = live.run(lambda: plan(live))
+    assert changed(found, Action.MODIFY) == ["CliFunction", "HttpFunction", "QueueJobsFunction"]
+    for change in found.stack.changes:
+        (image,) = change.properties
+        assert image.path == "Code.ImageUri"
+        assert image.after == THIS_BUILD
+    assert {function.does for function in found.functions} == {"new-version"}
+    assert (found.assets.copy.files, found.assets.send.files) == (3, 1)
+    assert found.assets.send.size_bytes == 4
+    assert found.exit_code == 2
+
+
+def test_a_plan_only_reads(live: Stage) -> None:
+    """Beside a change set that is deleted again, no call changes anything."""
+    before = kept(live)
+    live.run(lambda: plan(live))
+    assert set(live.cloud.world.names()) <= READS | CHANGE_SET_CALLS
+    assert kept(live) == before
+
+
+def test_what_a_deploy_does_is_what_was_planned(live: Stage) -> None:
+    """The numbers of a plan are those of the deploy that follows it."""
+    live.write("js/new.js", b"four")
+    live.manifest_text = MANIFEST.replace("warm: 3", "warm: 3, memory: 2048")
+    order = live.build()
+    found = live.run(lambda: plan_build(order, live.cloud.ports, RecordingReporter()))
+    deployment = live.run(lambda: live.deploy(order))
+    uploaded = deployment.artifacts.uploaded
+    assert (uploaded.sent, uploaded.copied) == (found.assets.send.files, found.assets.copy.files)
+    assert uploaded.sent_bytes == found.assets.send.size_bytes
+    moved = {move.before.function for move in deployment.activation.moves if move.is_due}
+    assert moved == {f.name for f in found.functions if f.does == "new-version"}
+    assert live.run(lambda: plan_build(order, live.cloud.ports, RecordingReporter())).exit_code == 0
+
+
+def test_a_changed_memory_is_shown_before_and_after(live: Stage) -> None:
+    """A property that changes has its value now and then."""
+    live.manifest_text = MANIFEST.replace("warm: 3", "warm: 3, memory: 2048")
+    found = live.run(lambda: plan(live))
+    (http,) = [change for change in found.stack.changes if change.logical_id == "HttpFunction"]
+    values = {prop.path: (prop.before, prop.after) for prop in http.properties}
+    assert values["MemorySize"] == ("1024", "2048")
+
+
+def test_a_removed_queue_stays_with_its_messages(live: Stage) -> None:
+    """The queue leaves the stack, not AWS; its function and its logs are deleted."""
+    live.manifest_text = MANIFEST.partition("queue:")[0]
+    found = live.run(lambda: plan(live))
+    by_id = {change.logical_id: change for change in found.stack.changes}
+    queue, logs = by_id["SqsQueueDefault"], by_id["QueueJobsLogs"]
+    assert (queue.action, queue.loses) == (Action.DELETE, False)
+    assert "stays on AWS with its messages" in queue.fate
+    assert (logs.action, logs.loses) == (Action.DELETE, True)
+    assert "deleted with its logs" in logs.fate
+    (gone,) = [function for function in found.functions if function.does == "removed"]
+    assert (gone.name, gone.live) == ("shop-dev-jobs-queue", "1")
+
+
+def test_a_renamed_queue_is_another_queue(live: Stage) -> None:
+    """The new one is created, the old one stays with what is in it."""
+    live.manifest_text = MANIFEST.replace("default", "emails")
+    found = live.run(lambda: plan(live))
+    assert changed(found, Action.CREATE) == ["ConsumerEmails", "SqsQueueEmails"]
+    assert changed(found, Action.DELETE) == ["ConsumerDefault", "SqsQueueDefault"]
+    old = next(change for change in found.stack.changes if change.logical_id == "SqsQueueDefault")
+    assert not old.loses
+    assert old.fate
+
+
+def test_a_renamed_stage_is_another_stage(live: Stage) -> None:
+    """The stack of the old name is not touched, a new one is created."""
+    live.manifest_text = MANIFEST.replace("shop-dev", "shop-two")
+    found = live.run(lambda: plan(live))
+    assert found.stack.does == "create"
+    assert found.stack.name == "shop-two"
+    assert "shop-two" not in live.cloud.stacks.stacks
+    assert {function.name for function in found.functions} == {
+        "shop-two-http",
+        "shop-two-cli",
+        "shop-two-jobs-queue",
+    }
+
+
+VARIABLES = "environment: {APP_NAME: Shop, API_KEY: s3cr3t-of-the-shop, KEPT: same}\n"
+
+
+def test_variables_are_told_by_name_and_never_by_value(stage: Stage) -> None:
+    """Added and removed names are told; of those in both it is honest not to know."""
+    stage.manifest_text = MANIFEST + VARIABLES
+    stage.run(stage.deploy)
+    stage.manifest_text = MANIFEST + "environment: {NEW: n3w-secret, KEPT: other}\n"
+    found = stage.run(lambda: plan(stage))
+    environment = found.environment
+    assert list(environment.added) == ["NEW"]
+    assert list(environment.removed) == ["API_KEY", "APP_NAME"]
+    assert list(environment.unknown) == ["KEPT"]
+    told = json.dumps(found.as_json()) + str(stage.cloud.documents.documents)
+    assert "s3cr3t-of-the-shop" not in told
+    assert "n3w-secret" not in told
+
+
+def test_a_record_without_variable_names_is_said_to_have_none(live: Stage) -> None:
+    """A release of an earlier hover-async does not tell; then nothing is made up."""
+    document = live.cloud.documents.documents[LIVE_KEY]
+    record = json.loads(document.body)
+    del record["environment"]
+    body = json.dumps(record).encode()
+    live.cloud.documents.documents[LIVE_KEY] = Document(body, document.etag)
+    live.manifest_text = MANIFEST + VARIABLES
+    environment = live.run(lambda: plan(live)).environment
+    assert not environment.is_known
+    assert list(environment.unknown) == ["API_KEY", "APP_NAME", "KEPT"]
+    assert not environment.added
+
+
+# CloudFormation's own word
+
+
+def test_without_the_right_to_change_sets_the_templates_tell(live: Stage) -> None:
+    """Refused a change set, the plan says so and has every change all the same."""
+    live.cloud.world.fail("change_sets.create", lambda: AccessDenied("may not"))
+    found = live.run(lambda: plan(live))
+    assert not found.stack.confirmed
+    assert "may not" in found.stack.unconfirmed
+    assert changed(found, Action.MODIFY) == ["CliFunction", "HttpFunction", "QueueJobsFunction"]
+    assert not live.report.of(Warned)
+
+
+def test_a_change_set_that_fails_is_told(live: Stage) -> None:
+    """CloudFormation's reason stands in the plan, and nothing is left behind."""
+    live.cloud.change_sets.failure = "Unresolved resource dependencies"
+    found = live.run(lambda: plan(live))
+    assert "Unresolved resource dependencies" in found.stack.unconfirmed
+    assert not live.cloud.change_sets.kept
+
+
+def test_what_cloudformation_knows_better_is_taken(live: Stage) -> None:
+    """A replacement that only CloudFormation foresees is in the plan, and what it loses."""
+    live.cloud.change_sets.extra = [
+        ForeseenChange(
+            "", "HttpLogs", "AWS::Logs::LogGroup", "Modify", "True", "ReplaceAndDelete", ["X"]
+        ),
+        ForeseenChange("", "CliLive", "AWS::Lambda::Alias", "Modify", is_certain=False),
+    ]
+    found = live.run(lambda: plan(live))
+    (logs,) = [change for change in found.stack.changes if change.logical_id == "HttpLogs"]
+    assert (logs.action, logs.loses) == (Action.REPLACE, True)
+    assert "CliLive" not in [change.logical_id for change in found.stack.changes]
+    assert any("CliLive" in remark for remark in found.stack.remarks)
+
+
+def test_a_large_template_is_not_uploaded_for_a_plan(stage: Stage) -> None:
+    """Above what CloudFormation takes inline, the plan is from the templates, and says why."""
+    many = "".join(f"  q{number}: {{}}\n" for number in range(60))
+    stage.manifest_text = MANIFEST.partition("queue:")[0] + "queue:\n" + many
+    before = kept(stage)
+    found = stage.run(lambda: plan(stage))
+    assert "a plan uploads nothing" in found.stack.unconfirmed
+    assert not CHANGE_SET_CALLS & set(stage.cloud.world.names())
+    assert len(found.functions) == 62
+    assert kept(stage) == before
+
+
+def test_a_deployed_template_of_another_kind_leaves_cloudformations_word(live: Stage) -> None:
+    """A stack that somebody updated with a template in YAML is told by its change set."""
+    live.cloud.stacks.stacks["shop-dev"].body = "Resources: {}"
+    found = live.run(lambda: plan(live))
+    assert found.stack.source == "change-set"
+    assert changed(found, Action.MODIFY) == ["CliFunction", "HttpFunction", "QueueJobsFunction"]
+
+
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_IN_PROGRESS"])
+def test_a_stack_that_cannot_be_updated_is_an_obstacle(live: Stage, status: str) -> None:
+    """The plan says that a deploy could not begin, and asks for no change set."""
+    live.cloud.stacks.stacks["shop-dev"].ended = status
+    found = live.run(lambda: plan(live))
+    assert status in found.stack.obstacle
+    assert not CHANGE_SET_CALLS & set(live.cloud.world.names())
+
+
+def test_a_failed_first_creation_would_be_made_anew(stage: Stage) -> None:
+    """A stack that never came to be holds nothing that could be compared."""
+    stage.cloud.stacks.failure = ("HttpFunction", "no image")
+
+    async def fail() -> None:
+        with pytest.raises(Exception, match="no image"):
+            await stage.deploy()
+
+    stage.run(fail)
+    found = stage.run(lambda: plan(stage))
+    assert found.stack.does == "create"
+    assert found.stack.status == "ROLLBACK_COMPLETE"
+    assert {change.action for change in found.stack.changes} == {Action.CREATE}
+
+
+# Nothing is left behind
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("call", sorted(CHANGE_SET_CALLS - {"change_sets.names"}))
+def test_an_interrupt_leaves_no_change_set_and_no_empty_stack(
+    stage: Stage, call: str, *, first: bool
+) -> None:
+    """Cancelled in the middle of any call, the change set goes, and the stack made for it."""
+    if not first:
+        stage.run(stage.deploy)
+    before = kept(stage)
+    stage.cloud.world.latency_s[call] = 5.0
+
+    async def attempt() -> None:
+        async with anyio.create_task_group() as group:
+            reached = stage.cloud.world.reached(call)
+            group.start_soon(plan, stage)
+            await reached.wait()
+            await anyio.sleep(0.01)
+            group.cancel_scope.cancel()
+
+    stage.run(attempt)
+    assert kept(stage) == before
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_lost_answer_leaves_no_change_set(stage: Stage, *, first: bool) -> None:
+    """The change set whose answer never came is deleted as well."""
+    if not first:
+        stage.run(stage.deploy)
+    before = kept(stage)
+    stage.cloud.world.fail(
+        "change_sets.create", lambda: OutcomeUnknown("no answer"), after_effect=True
+    )
+    found = stage.run(lambda: plan(stage))
+    assert "no answer" in found.stack.unconfirmed
+    assert kept(stage) == before
+
+
+def test_a_change_set_that_cannot_be_deleted_is_named(live: Stage) -> None:
+    """What is left behind after all is told, with the command that deletes it."""
+    live.cloud.world.fail("change_sets.delete", lambda: AccessDenied("may not"), times=1000)
+    live.run(lambda: plan(live))
+    (warning,) = live.report.of(Warned)
+    assert warning.hint is not None
+    assert "delete-change-set --stack-name shop-dev" in warning.hint
+
+
+def test_an_empty_stack_with_a_rivals_change_set_stays(stage: Stage) -> None:
+    """Of two plans of a new stage at once, the first to end leaves the other its stack."""
+
+    async def two() -> list[Plan]:
+        orders = [stage.build(), stage.build()]
+        found: list[Plan] = []
+
+        async def one(order: Any, wait_s: float) -> None:
+            await anyio.sleep(wait_s)
+            found.append(await plan_build(order, stage.cloud.ports, RecordingReporter()))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(one, orders[0], 0)
+            group.start_soon(one, orders[1], 0.5)
+        return found
+
+    assert [found.stack.confirmed for found in stage.run(two)] == [True, True]
+    assert not stage.cloud.stacks.stacks
+
+
+def test_a_slow_change_set_is_given_up(live: Stage) -> None:
+    """A change set that never becomes ready ends in a plan without it."""
+    live.cloud.change_sets.ready_s = 10_000
+    found = live.run(lambda: plan(live))
+    assert "not ready after" in found.stack.unconfirmed
