@@ -1,0 +1,89 @@
+"""`hover-async plan`, by the real program, on the local AWS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hover_async.local import LocalAws
+from tests.e2e.conftest import HoverAsync
+from tests.e2e.stage import Stage
+
+
+@pytest.fixture
+def stage(project: Path, hover_async: HoverAsync, local_aws: LocalAws) -> Stage:
+    """The example under a name of these tests."""
+    stage = Stage("planned", project, HoverAsync(project, hover_async.environment), local_aws)
+    stage.manifest(r"hover-example(?!-base)", "planned")
+    return stage
+
+
+def plan(stage: Stage, exit_code: int) -> Mapping[str, Any]:
+    """The plan as JSON; it must end with `exit_code` and leave no change set."""
+    ended = stage.program.run("plan", "--local", "--json")
+    assert ended.returncode == exit_code, ended.stdout + ended.stderr
+    found: Mapping[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    assert found["event"] == "Planned"
+    stack = stage.client("cloudformation")
+    names = [entry["StackName"] for entry in stack.describe_stacks()["Stacks"]]
+    assert not [
+        set_ for name in names for set_ in stack.list_change_sets(StackName=name)["Summaries"]
+    ]
+    assert "REVIEW_IN_PROGRESS" not in str(stack.describe_stacks()["Stacks"])
+    return found
+
+
+def by_action(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    actions: dict[str, list[str]] = {}
+    for change in found["stack"]["changes"]:
+        actions.setdefault(change["action"], []).append(change["logical_id"])
+    return actions
+
+
+def test_a_stage_from_nothing_to_a_renamed_queue(stage: Stage) -> None:
+    """Not there, live, another memory, a queue less, a queue renamed: each is told as it is."""
+    stage.build()
+    found = plan(stage, 2)
+    assert found["stack"]["does"] == "create"
+    assert found["stack"]["confirmed"]
+    assert stage.client("ecr").describe_repositories()["repositories"] is not None
+    buckets = [bucket["Name"] for bucket in stage.client("s3").list_buckets()["Buckets"]]
+    assert "planned-assets" not in buckets
+
+    assert stage.deploy().exit_code == 0
+    found = plan(stage, 0)
+    assert found["stack"]["changes"] == []
+    assert {function["does"] for function in found["functions"]} == {"nothing"}
+
+    stage.manifest(r"^(http:\n  memory:) 1024", r"\1 2048")
+    stage.build("--skip-tests")
+    found = plan(stage, 2)
+    assert by_action(found) == {"modify": ["CliFunction", "HttpFunction", "QueueJobsFunction"]}
+    assert found["stack"]["confirmed"]
+    assert found["stack"]["remarks"] == []
+    http = found["stack"]["changes"][1]["properties"]
+    assert ("MemorySize", "1024", "2048") in [(p["path"], p["before"], p["after"]) for p in http]
+    assert found["assets"]["copy"]["files"] > 0
+
+    stage.manifest(r"- default", "- emails")
+    stage.build("--skip-tests")
+    found = plan(stage, 2)
+    actions = by_action(found)
+    assert actions["create"] == ["ConsumerEmails", "SqsQueueEmails"]
+    assert actions["delete"] == ["ConsumerDefault", "SqsQueueDefault"]
+    assert found["stack"]["remarks"] == []
+
+    stage.manifest(r"^queue:\n(  .*\n)+", "")
+    stage.build("--skip-tests")
+    found = plan(stage, 2)
+    removed = [function for function in found["functions"] if function["does"] == "removed"]
+    assert [function["name"] for function in removed] == ["planned-jobs-queue"]
+    queue = next(c for c in found["stack"]["changes"] if c["logical_id"] == "SqsQueueDefault")
+    assert (queue["action"], queue["loses"]) == ("delete", False)
+    told = stage.program.run("plan", "--local").stdout
+    assert "stays on AWS with its messages" in told
+    assert "it is deleted with its logs" in told

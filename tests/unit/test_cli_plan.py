@@ -1,0 +1,161 @@
+"""How a plan looks, and how its command ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from hover_async.cli.plan_text import print_plan
+from hover_async.deploy.planned import (
+    Plan,
+    PlannedEnvironment,
+    PlannedFunction,
+    PlannedImage,
+    PlannedStack,
+)
+from hover_async.deploy.upload import Amount, PlannedUpload
+from hover_async.template.difference import HIDDEN, Action, Change, PropertyChange
+from hover_async.values import BuildId, FunctionName, Version
+
+THIS = BuildId("b20261123T063102Z-7f3a9c1d")
+BEFORE = BuildId("b20261123T063101Z-7f3a9c1d")
+FUNCTION = "AWS::Lambda::Function"
+
+
+def plan(*changes: Change, unconfirmed: str = "") -> Plan:
+    return Plan(
+        stage="dev",
+        build_id=THIS,
+        live_build=BEFORE,
+        region="eu-central-1",
+        stack=PlannedStack(
+            name="shop-dev",
+            does="update" if changes else "nothing",
+            status="UPDATE_COMPLETE",
+            changes=changes,
+            source="templates",
+            confirmed=not unconfirmed,
+            unconfirmed=unconfirmed,
+        ),
+        functions=[
+            PlannedFunction(FunctionName("shop-dev-http"), Version("7"), "new-version"),
+            PlannedFunction(FunctionName("shop-dev-cli"), None, "new"),
+        ],
+        image=PlannedImage(THIS, in_registry=False, digest=None),
+        assets=PlannedUpload(send=Amount(2, 1_234_567), copy=Amount(1_000, 999)),
+        commands=["php artisan migrate --force"],
+        environment=PlannedEnvironment(added=["NEW"], removed=["OLD"], unknown=["KEPT"]),
+    )
+
+
+MEMORY = Change(
+    Action.MODIFY,
+    "HttpFunction",
+    FUNCTION,
+    "shop-dev-http",
+    [
+        PropertyChange("MemorySize", "1024", "2048"),
+        PropertyChange("Environment.Variables.APP_ENV", HIDDEN, HIDDEN),
+        PropertyChange("Code.ImageUri", f"1.dkr/shop@sha256:{'a' * 64}", "the image of this build"),
+    ],
+)
+LOGS = Change(
+    Action.DELETE,
+    "Logs",
+    "AWS::Logs::LogGroup",
+    "/aws/lambda/x",
+    fate="it is deleted with its logs",
+    loses=True,
+)
+
+
+def text(found: Plan, *, colour: bool = False, width: int = 110) -> str:
+    output = StringIO()
+    print_plan(
+        found,
+        Console(
+            file=output,
+            width=width,
+            highlight=False,
+            force_terminal=colour,
+            color_system="standard" if colour else None,
+        ),
+    )
+    return output.getvalue()
+
+
+def test_a_plan_reads_as_prose_in_a_table() -> None:
+    """Every fact of the plan stands in its text."""
+    told = text(plan(MEMORY, LOGS))
+    for words in (
+        "stack shop-dev is updated: 1 to modify, 1 to delete",
+        "confirmed by CloudFormation",
+        "MemorySize 1024 → 2048",
+        "Code.ImageUri sha256:aaaaaaaaaaaa → the image of this build",
+        "APP_ENV changed (values are not shown)",
+        "! it is deleted with its logs",
+        "version 7 is live",
+        "goes live for the first time",
+        "2 (1.2 MB) to send, 1,000 (999 bytes) copied inside S3",
+        "1. php artisan migrate --force",
+        "+ NEW",
+        "- OLD",
+        "? KEPT",
+        "there are changes; this is lost: /aws/lambda/x",
+    ):
+        assert words in told
+
+
+def test_an_unconfirmed_plan_says_why() -> None:
+    """Without CloudFormation's word the reader is told."""
+    assert "not confirmed by CloudFormation: may not" in text(plan(MEMORY, unconfirmed="may not"))
+
+
+def test_colour_is_for_terminals() -> None:
+    """Escape codes only where a terminal shows them; the words are the same."""
+    assert "\x1b[" in text(plan(MEMORY), colour=True)
+    assert "\x1b[" not in text(plan(MEMORY))
+
+
+def test_it_fits_a_narrow_terminal() -> None:
+    """Long lines fold instead of running over."""
+    assert max(len(line) for line in text(plan(MEMORY, LOGS), width=80).splitlines()) <= 80
+
+
+def test_it_is_json_ready() -> None:
+    """Machines get the same facts and the exit code."""
+    told = json.loads(json.dumps(plan(MEMORY).as_json()))
+    assert told["exit_code"] == 2
+    assert told["stack"]["changes"][0]["properties"][0]["after"] == "2048"
+
+
+def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hover_async", "plan", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_wrong_usage_is_never_taken_for_changes(tmp_path: Path) -> None:
+    """Exit code 2 is changes alone: a wrong option or no build is 1, with nothing on stdout."""
+    for arguments in (["--bogus"], [], ["a", "b"]):
+        ended = run(tmp_path, *arguments)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_a_failure_is_a_json_line_of_its_own(tmp_path: Path) -> None:
+    """With `--json` it is `Failed` where a plan is `Planned`."""
+    ended = run(tmp_path, "--json")
+    line = json.loads(ended.stdout)
+    assert (line["event"], line["exit_code"], line["code"]) == ("Failed", 1, "build-missing")
+    assert ended.returncode == 1
