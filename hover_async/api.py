@@ -7,16 +7,17 @@ and `deploy/process.py`. Heavy modules are imported where they are first needed,
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hover_async.build
 import hover_async.deploy  # noqa: F401 - both now: a later first import would hide the functions
 from hover_async.concurrency import finish_or_cancel, shielded_leaving
-from hover_async.errors import LocalError, StageMismatch, UsageError
+from hover_async.errors import BuildMissing, LocalError, StageMismatch, UsageError
 from hover_async.events import Reporter, silent, steadfast
 from hover_async.values import AWS_EDGE, Edge
 
@@ -142,6 +143,61 @@ async def plan(
                     leave()
 
     return await finish_or_cancel(work)
+
+
+def policy(
+    name: str,
+    stage: str | None = None,
+    *,
+    project: str | Path = ".",
+    account: str | None = None,
+    trust: bool = False,
+) -> Mapping[str, Any]:
+    """The least IAM policy of `name` for a stage, as a policy document.
+
+    `name` is `deployer`, `stack-role` or `lambda-role`; with `trust` it is the policy of who may
+    act as it. The account is that of the manifest's roles; `account` is written in its place,
+    which may be a placeholder. Raises `UsageError` for another name or a wrong manifest.
+    """
+    from hover_async import iam
+    from hover_async.manifest import load_manifest
+
+    if name not in list(iam.PolicyName):
+        raise UsageError(
+            f"there is no policy '{name}'", hint=f"it is one of {', '.join(iam.PolicyName)}"
+        )
+    root = Path(project)
+    stage = stage or _only_stage(root)
+    manifest = load_manifest(_manifest_path(root, stage))
+    wanted = iam.PolicyName(name)
+    if trust:
+        return iam.trust(wanted, manifest, account=account)
+    key = _secrets_key(root / ".hover" / f"{stage}-secrets.json", manifest)
+    return iam.policy(wanted, manifest, stage=stage, account=account, secrets_key=key).as_json()
+
+
+def _only_stage(root: Path) -> str:
+    """The stage that is meant where none is named: the build's, or the only one there is."""
+    from hover_async.build_record import read_record
+
+    with suppress(BuildMissing):
+        return read_record(root).stage
+    stages = sorted(file.stem for file in (root / ".hover").glob("*.yml"))
+    if len(stages) == 1:
+        return stages[0]
+    found = f"stages here: {', '.join(stages)}" if stages else "there is no stage here yet"
+    raise UsageError(f"no STAGE is given, and there is no build ({found})", hint="name a stage")
+
+
+def _secrets_key(encrypted: Path, manifest: Manifest) -> str | None:
+    """The KMS key of the stage's secrets; None when it has none."""
+    try:
+        key = json.loads(encrypted.read_text(encoding="utf-8"))["key_id"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        key = None
+    return key if isinstance(key, str) else f"alias/{manifest.name}-secrets"
 
 
 def _order(root: Path, stage: str | None, target: Target) -> Order:

@@ -155,7 +155,7 @@ def _facts(plan: Plan) -> Table:
     table.add_column(overflow="fold")
     table.add_row("", "")
     table.add_row("functions", _functions(plan.functions))
-    in_registry = "is in the registry already" if plan.image.in_registry else "is pushed"
+    in_registry = "is in the registry already" if plan.image.in_registry else "has to be pushed"
     table.add_row("image", f"{plan.image.tag} {in_registry}")
     table.add_row("assets", _assets(plan))
     for index, command in enumerate(plan.commands):

@@ -1,0 +1,183 @@
+"""What whoever runs `hover-async deploy`, `plan` and `doctor` may do."""
+
+from __future__ import annotations
+
+from hover_async.iam.names import Names
+from hover_async.iam.policy import Grant, Policy
+
+
+def deployer(names: Names) -> Policy:
+    return Policy([*_storage(names), *_images(names), *_stack(names), *_functions(names)])
+
+
+def _storage(names: Names) -> list[Grant]:
+    return [
+        Grant(
+            "Bucket",
+            [
+                "s3:CreateBucket",
+                "s3:GetBucketTagging",
+                "s3:GetLifecycleConfiguration",
+                "s3:ListBucket",
+                "s3:PutBucketOwnershipControls",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketTagging",
+                "s3:PutLifecycleConfiguration",
+            ],
+            [names.bucket],
+            "the first deploy makes the assets' bucket, private and with abandoned uploads "
+            "expiring; later ones look whether it is ours and list a build's directory",
+        ),
+        Grant(
+            "Objects",
+            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            [names.assets, names.records],
+            "assets are sent, and copied from an earlier build's directory; lock, records and "
+            "large templates stand below hover/; an interrupted upload is aborted",
+        ),
+        Grant(
+            "Records",
+            ["s3:DeleteObject"],
+            [names.records],
+            "the lock is given back, and the record of an activation removed; no asset is deleted",
+        ),
+    ]
+
+
+def _images(names: Names) -> list[Grant]:
+    tagging = ["ecr:TagResource"] if names.manifest.tags else []
+    return [
+        Grant(
+            "Login",
+            ["ecr:GetAuthorizationToken"],
+            ["*"],
+            "to push an image; AWS knows no narrower resource for it",
+        ),
+        Grant(
+            "Repository",
+            [
+                "ecr:CreateRepository",
+                "ecr:DescribeRepositories",
+                "ecr:GetRepositoryPolicy",
+                "ecr:SetRepositoryPolicy",
+                *tagging,
+            ],
+            [names.repository],
+            "the first deploy makes the repository and lets Lambda read it",
+        ),
+        Grant(
+            "Push",
+            [
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:CompleteLayerUpload",
+                "ecr:InitiateLayerUpload",
+                "ecr:PutImage",
+                "ecr:UploadLayerPart",
+            ],
+            [names.repository],
+            "the Docker Engine pushes the image, layer by layer, and the deploy asks the registry "
+            "for its digest",
+        ),
+    ]
+
+
+def _stack(names: Names) -> list[Grant]:
+    tagging = ["cloudformation:TagResource"] if names.manifest.tags else []
+    return [
+        Grant(
+            "Stack",
+            [
+                "cloudformation:CreateStack",
+                "cloudformation:DeleteStack",
+                "cloudformation:UpdateStack",
+                *tagging,
+            ],
+            [names.stack],
+            "the stack is made and updated; one whose first creation failed, or that a plan left "
+            "empty, is deleted",
+        ),
+        Grant(
+            "StackReading",
+            [
+                "cloudformation:DescribeStackEvents",
+                "cloudformation:DescribeStacks",
+                "cloudformation:GetTemplate",
+                "cloudformation:ListStackResources",
+            ],
+            [names.stack, names.nested_stacks],
+            "an operation is followed, the functions are found, and a plan reads what is deployed; "
+            "nested stacks are named after the stack",
+        ),
+        Grant(
+            "ChangeSets",
+            [
+                "cloudformation:CreateChangeSet",
+                "cloudformation:DeleteChangeSet",
+                "cloudformation:DescribeChangeSet",
+                "cloudformation:ListChangeSets",
+            ],
+            [names.stack, names.nested_stacks],
+            "a plan asks CloudFormation and deletes the question again; without this right it "
+            "tells the difference of the templates alone",
+        ),
+        Grant(
+            "StackRole",
+            ["iam:PassRole"],
+            [names.stack_role],
+            "CloudFormation acts as the stack role, and this hands it over to nobody else",
+            {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}},
+        ),
+        Grant(
+            "Roles",
+            ["iam:GetRole"],
+            [names.stack_role, names.lambda_role],
+            "the doctor looks whether the roles exist and whom they trust",
+        ),
+        *_certificate(names),
+    ]
+
+
+def _certificate(names: Names) -> list[Grant]:
+    certificate = names.manifest.http.certificate
+    if certificate is None:
+        return []
+    return [
+        Grant(
+            "Certificate",
+            ["acm:DescribeCertificate"],
+            [certificate],
+            "the doctor looks whether it is issued and covers http.domains",
+        )
+    ]
+
+
+def _functions(names: Names) -> list[Grant]:
+    return [
+        Grant(
+            "Functions",
+            [
+                "lambda:GetAlias",
+                "lambda:GetFunction",
+                "lambda:InvokeFunction",
+                "lambda:PublishVersion",
+                "lambda:UpdateAlias",
+            ],
+            [*names.functions, *names.versions],
+            "versions are published, warmed, given the deploy commands, asked for their health, "
+            "and made live; queue functions of later manifests are covered",
+        ),
+        Grant(
+            "Concurrency",
+            ["lambda:GetFunctionConcurrency"],
+            names.functions,
+            "the doctor adds up what the functions have reserved",
+        ),
+        Grant(
+            "Account",
+            ["cloudformation:ValidateTemplate", "lambda:GetAccountSettings"],
+            ["*"],
+            "how many containers may run at once, for warming; the doctor has the template "
+            "checked; AWS knows no narrower resource for either",
+        ),
+    ]

@@ -1,0 +1,59 @@
+"""A stage's policies and trust policies by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from hover_async.iam.deployer import deployer
+from hover_async.iam.lambda_role import lambda_role
+from hover_async.iam.names import Names
+from hover_async.iam.policy import Policy, document
+from hover_async.iam.stack_role import stack_role
+from hover_async.manifest import Manifest
+
+
+class PolicyName(StrEnum):
+    """Whose policy: as the manifest's `auth` calls the two roles."""
+
+    DEPLOYER = "deployer"
+    STACK_ROLE = "stack-role"
+    LAMBDA_ROLE = "lambda-role"
+
+
+SERVICES = {
+    PolicyName.STACK_ROLE: "cloudformation.amazonaws.com",
+    PolicyName.LAMBDA_ROLE: "lambda.amazonaws.com",
+}
+"""Who acts as each role."""
+
+
+def policy(
+    name: PolicyName,
+    manifest: Manifest,
+    *,
+    stage: str,
+    account: str | None = None,
+    secrets_key: str | None = None,
+) -> Policy:
+    """The policy of `name` for the stage; `account`, if given, stands for the roles' own.
+
+    `secrets_key` is the KMS key of the stage's secrets, if it has any.
+    """
+    names = Names.of(manifest, account)
+    if name is PolicyName.DEPLOYER:
+        return deployer(names)
+    if name is PolicyName.STACK_ROLE:
+        return stack_role(names)
+    return lambda_role(names, secrets_key=secrets_key, stage=stage)
+
+
+def trust(name: PolicyName, manifest: Manifest, *, account: str | None = None) -> Mapping[str, Any]:
+    """Who may act as `name`: a service of AWS, or for the deployer whom the account lets."""
+    if name in SERVICES:
+        principal = {"Service": SERVICES[name]}
+    else:
+        names = Names.of(manifest, account)
+        principal = {"AWS": f"arn:{names.partition}:iam::{names.account}:root"}
+    return document([{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}])

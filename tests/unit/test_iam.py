@@ -1,0 +1,306 @@
+"""The policies that a stage needs: judged by cfn-lint with AWS's own list of actions."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from hover_async import iam
+from hover_async.iam.names import Names
+from hover_async.iam.stack_role import BEYOND, HANDLERS, LEFT_OUT, PLACES
+from hover_async.manifest import Manifest
+from hover_async.template import render
+from tests.unit.manifests import manifest
+from tests.unit.policies import actions, allows, matches
+from tests.unit.stacks import IMAGE
+
+CFN_LINT = "from cfnlint.runner import main; main()"
+ACCOUNT = "123456789012"
+FULL: Mapping[str, Any] = {
+    "http": {
+        "warm": 3,
+        "domains": ["www.example.com"],
+        "certificate": f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0-1",
+    },
+    "queue": {"jobs": {"queues": ["default", "orders.fifo"], "dead-letter": True}},
+    "tags": {"team": "shop"},
+    "vpc": {"security-groups": ["sg-0123456789abcdef0"], "subnets": ["subnet-01234567"]},
+}
+SMALL: Mapping[str, Any] = {}
+SECRETS = "alias/shop-dev-secrets"
+MANAGED_LIMIT, INLINE_LIMIT = 6_144, 10_240
+"""Characters of a managed policy, and of all inline policies of a role (IAM's quotas)."""
+
+
+def document(name: iam.PolicyName, stage: Manifest) -> Mapping[str, Any]:
+    return iam.policy(name, stage, stage="dev", secrets_key=SECRETS).as_json()
+
+
+def linted(tmp_path: Path, resources: Mapping[str, Any]) -> str:
+    template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
+    file = tmp_path / "policies.json"
+    file.write_text(json.dumps(template))
+    done = subprocess.run(
+        [sys.executable, "-c", CFN_LINT, "--include-checks", "I", "--", file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+def managed(policy: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": policy}}
+
+
+def test_policies_have_no_findings(tmp_path: Path) -> None:
+    """Every action exists, each goes with its resource, and the documents are IAM's."""
+    resources: dict[str, Any] = {}
+    for kind, keys in (("Full", FULL), ("Small", SMALL)):
+        stage = manifest(**keys)
+        for name in iam.PolicyName:
+            logical_id = f"{kind}{name.title().replace('-', '')}"
+            resources[logical_id] = managed(document(name, stage))
+            resources[f"{logical_id}Trust"] = {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"AssumeRolePolicyDocument": iam.trust(name, stage)},
+            }
+    assert linted(tmp_path, resources) == ""
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "rule"),
+    [
+        ("s3:GetObjekt", "arn:aws:s3:::b/*", "W3037"),
+        ("lambda:GetFunction", "arn:aws:s3:::b", "I3510"),
+    ],
+)
+def test_the_linter_finds_what_is_wrong(
+    tmp_path: Path, action: str, resource: str, rule: str
+) -> None:
+    """An action that does not exist, or on what it cannot be done, is found: the check can fail."""
+    statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    assert rule in linted(tmp_path, {"P": managed(policy)})
+
+
+@pytest.mark.parametrize("name", list(iam.PolicyName))
+@pytest.mark.parametrize("keys", [FULL, SMALL], ids=["full", "small"])
+def test_no_statement_is_wider_than_it_must_be(
+    name: iam.PolicyName, keys: Mapping[str, Any]
+) -> None:
+    """No wildcard in an action; everything but what AWS cannot narrow names the stage's things."""
+    for statement in document(name, manifest(**keys))["Statement"]:
+        assert not [action for action in statement["Action"] if "*" in action]
+        for resource in statement["Resource"]:
+            is_named = "shop-dev" in resource or ":role/" in resource or "certificate/" in resource
+            assert is_named or statement["Sid"] in UNNAMED, statement
+
+
+UNNAMED = {
+    *("Login", "Account"),
+    *("Network", "Apis", "Distribution", "OriginAccessCreation", "LogGroupReading"),
+    *("ConsumerCreation", "Consumers", "ConsumerTags", "Secrets"),
+}
+"""Statements whose resources AWS numbers or cannot narrow; each says so in its reason."""
+
+
+@pytest.mark.parametrize("name", list(iam.PolicyName))
+def test_every_grant_has_a_reason_in_the_documentation(name: iam.PolicyName) -> None:
+    """docs/iam.md tells of each statement why it is there, and lists each of its actions."""
+    text = (Path(__file__).parents[2] / "docs" / "iam.md").read_text()
+    for grant in iam.policy(name, manifest(**FULL), stage="dev", secrets_key=SECRETS).grants:
+        assert grant.why
+        assert f"`{grant.sid}`" in text
+        missing = [action for action in grant.actions if f"`{action}`" not in text]
+        assert missing == []
+
+
+@pytest.mark.parametrize("name", list(iam.PolicyName))
+def test_policies_fit_where_iam_keeps_them(name: iam.PolicyName) -> None:
+    """The longest name still makes a policy that IAM takes: inline for the stack role."""
+    keys = {**FULL, "name": "a" * 44}
+    text = json.dumps(document(name, manifest(**keys)), separators=(",", ":"))
+    assert len(text) <= (INLINE_LIMIT if name is iam.PolicyName.STACK_ROLE else MANAGED_LIMIT)
+
+
+def test_roles_go_to_their_services_alone() -> None:
+    """A role is handed over to the service that acts as it, and to no other."""
+    stage = manifest()
+    for name, service in (("deployer", "cloudformation"), ("stack-role", "lambda")):
+        (passing,) = [
+            statement
+            for statement in document(iam.PolicyName(name), stage)["Statement"]
+            if "iam:PassRole" in statement["Action"]
+        ]
+        assert len(passing["Resource"]) == 1
+        passed = passing["Condition"]["StringEquals"]["iam:PassedToService"]
+        assert passed == f"{service}.amazonaws.com"
+
+
+def test_no_stack_operation_can_move_live() -> None:
+    """Only the deployer may update an alias."""
+    stage = manifest(**FULL)
+    alias = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:shop-dev-http:live"
+    assert allows(document(iam.PolicyName.DEPLOYER, stage), "lambda:UpdateAlias", alias)
+    for role in (iam.PolicyName.STACK_ROLE, iam.PolicyName.LAMBDA_ROLE):
+        assert "lambda:UpdateAlias" not in actions(document(role, stage))
+
+
+def test_no_asset_may_be_deleted() -> None:
+    """The deployer deletes records, never what a visitor may be reading."""
+    policy = document(iam.PolicyName.DEPLOYER, manifest())
+    assert allows(policy, "s3:DeleteObject", "arn:aws:s3:::shop-dev-assets/hover/lock.json")
+    assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::shop-dev-assets/b1/app.js")
+
+
+@pytest.mark.parametrize("name", list(iam.PolicyName))
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "arn:aws:lambda:eu-central-1:123456789012:function:other-http",
+        "arn:aws:lambda:eu-central-1:123456789012:function:shop-developers-http",
+        "arn:aws:s3:::other-assets",
+        "arn:aws:sqs:eu-central-1:123456789012:default-other",
+        "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/1",
+        "arn:aws:iam::123456789012:role/other",
+    ],
+)
+def test_other_stages_are_out_of_reach(name: iam.PolicyName, resource: str) -> None:
+    """What belongs to another stage is matched by no statement about the stage's things."""
+    for statement in document(name, manifest(**FULL))["Statement"]:
+        if statement["Resource"] != ["*"]:
+            assert not any(matches(pattern, resource) for pattern in statement["Resource"])
+
+
+def test_the_account_may_be_a_placeholder() -> None:
+    """`--account` stands in every ARN in place of the roles' own account."""
+    for name in iam.PolicyName:
+        found = iam.policy(name, manifest(), stage="dev", account="${AWS::AccountId}")
+        assert ACCOUNT not in json.dumps(found.as_json())
+
+
+def test_other_partitions_have_their_own_arns() -> None:
+    """A stage in China has Chinese ARNs throughout."""
+    roles = {
+        "stack-role": f"arn:aws-cn:iam::{ACCOUNT}:role/stack",
+        "lambda-role": f"arn:aws-cn:iam::{ACCOUNT}:role/lambda",
+    }
+    text = json.dumps(document(iam.PolicyName.STACK_ROLE, manifest(auth=roles)))
+    assert "arn:aws:" not in text
+
+
+def test_only_what_a_stage_has_is_granted() -> None:
+    """Without queues, secrets, vpc, warming, tags or certificate their actions are not there."""
+    small, full = manifest(http={"warm": 0}), manifest(**FULL)
+    lean = iam.policy(iam.PolicyName.LAMBDA_ROLE, small, stage="dev").as_json()
+    assert set(actions(lean)) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    role = set(actions(document(iam.PolicyName.LAMBDA_ROLE, full)))
+    assert {"kms:Decrypt", "sqs:SendMessage", "ec2:CreateNetworkInterface"} <= role
+    lean_deployer = set(actions(document(iam.PolicyName.DEPLOYER, small)))
+    assert set(actions(document(iam.PolicyName.DEPLOYER, full))) - lean_deployer == {
+        "acm:DescribeCertificate",
+        "cloudformation:TagResource",
+        "ecr:TagResource",
+    }
+    lean_stack = set(actions(document(iam.PolicyName.STACK_ROLE, small)))
+    assert not [action for action in lean_stack if action.startswith("ec2:")]
+
+
+@pytest.mark.parametrize(
+    ("key", "resource"),
+    [
+        ("arn:aws:kms:eu-central-1:1:key/7", "arn:aws:kms:eu-central-1:1:key/7"),
+        ("7-8", "arn:aws:kms:eu-central-1:123456789012:key/7-8"),
+        (SECRETS, "arn:aws:kms:eu-central-1:123456789012:key/*"),
+    ],
+)
+def test_secrets_are_opened_with_their_key_and_for_their_stage(key: str, resource: str) -> None:
+    """By whichever name the key is known, and bound to the stage."""
+    policy = iam.policy(iam.PolicyName.LAMBDA_ROLE, manifest(), stage="dev", secrets_key=key)
+    (secrets,) = [grant for grant in policy.grants if grant.sid == "Secrets"]
+    assert list(secrets.resources) == [resource]
+    assert secrets.condition["StringEquals"] == {"kms:EncryptionContext:hover-stage": "dev"}
+    if resource.endswith("*"):
+        aliases = secrets.condition["ForAnyValue:StringEquals"]
+        assert aliases == {"kms:ResourceAliases": SECRETS}
+
+
+# The stack role, against CloudFormation's resource schemas
+
+
+def listed(kind: str) -> set[str]:
+    """What the schema says that CloudFormation needs to create, read, update and delete one."""
+    handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
+    needed = ("create", "read", "update", "delete")
+    return {action for name in needed for action in handlers.get(name, {}).get("permissions", ())}
+
+
+def granted(kind: str) -> set[str]:
+    return {action for text in HANDLERS[kind].values() for action in text.split()}
+
+
+def test_every_type_of_a_stage_is_in_the_table() -> None:
+    """No more types and no fewer than a template can hold."""
+    stage = manifest(**FULL)
+    body = json.loads(render(stage, image_uri=IMAGE, started=[]).body)
+    assert {resource["Type"] for resource in body["Resources"].values()} == set(HANDLERS)
+
+
+@pytest.mark.parametrize("kind", sorted(HANDLERS))
+def test_what_a_type_needs_is_granted_or_left_out_for_a_reason(kind: str) -> None:
+    """Each action of the schema is in the table, or left out with a reason."""
+    unexplained = [
+        action
+        for action in listed(kind) - granted(kind)
+        if not any(matches(pattern, action) for pattern in LEFT_OUT)
+    ]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("kind", sorted(HANDLERS))
+def test_nothing_is_granted_that_no_schema_lists(kind: str) -> None:
+    """What is granted beyond the schema has a reason of its own."""
+    assert granted(kind) - listed(kind) - set(BEYOND) == set()
+
+
+def test_every_reason_is_about_something() -> None:
+    """No reason is left over from a type that is gone."""
+    left = {action for kind in HANDLERS for action in listed(kind) - granted(kind)}
+    idle = [pattern for pattern in LEFT_OUT if not any(matches(pattern, of) for of in left)]
+    assert idle == []
+    assert {place for places in HANDLERS.values() for place in places} == set(PLACES)
+
+
+def test_names_are_those_of_the_template() -> None:
+    """Every name that the template gives is within what the stack role may touch."""
+    stage = manifest(**FULL)
+    names, policy = Names.of(stage), document(iam.PolicyName.STACK_ROLE, stage)
+    body = json.loads(render(stage, image_uri=IMAGE, started=[]).body)
+    expected: Mapping[str, tuple[str, str, str]] = {
+        "AWS::Lambda::Function": ("FunctionName", "lambda", "lambda:CreateFunction"),
+        "AWS::SQS::Queue": ("QueueName", "sqs", "sqs:CreateQueue"),
+        "AWS::Logs::LogGroup": ("LogGroupName", "logs", "logs:CreateLogGroup"),
+    }
+    prefixes = {"lambda": "function:", "sqs": "", "logs": "log-group:"}
+    seen: Sequence[str] = [
+        names.arn(service, prefixes[service] + resource["Properties"][property_])
+        for resource in body["Resources"].values()
+        if resource["Type"] in expected
+        for property_, service, action in [expected[resource["Type"]]]
+        if not allows(
+            policy,
+            action,
+            names.arn(service, prefixes[service] + resource["Properties"][property_]),
+        )
+    ]
+    assert seen == []
+    assert re.fullmatch(r"arn:aws:sqs:.*:\*-shop-dev", names.any_queues[0])
