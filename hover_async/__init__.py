@@ -7,7 +7,7 @@ every failure is a `HoverError` (`errors` draws the tree).
 """
 
 from hover_async import errors, events
-from hover_async.api import AWS, Target, build, deploy, local_target, plan, policy
+from hover_async.api import AWS, Target, build, deploy, doctor, local_target, plan, policy
 from hover_async.errors import HoverError
 from hover_async.events import Event, Reporter
 from hover_async.values import BuildId
@@ -23,6 +23,7 @@ __all__ = [
     "__version__",
     "build",
     "deploy",
+    "doctor",
     "errors",
     "events",
     "local_target",

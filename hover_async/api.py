@@ -1,4 +1,4 @@
-"""The library's entry points: `build`, `deploy` and `plan`, awaited from any asyncio program.
+"""The library's entry points, awaited from any asyncio program: `build`, `deploy`, `plan`, ...
 
 They gather what the core needs (project, manifest, AWS, Docker) and hand it to `build/process.py`
 and `deploy/process.py`. Heavy modules are imported where they are first needed, so that importing
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hover_async.build
-import hover_async.deploy  # noqa: F401 - both now: a later first import would hide the functions
+import hover_async.deploy
+import hover_async.doctor  # noqa: F401 - all now: a later first import would hide the functions
 from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.errors import BuildMissing, LocalError, StageMismatch, UsageError
 from hover_async.events import Reporter, silent, steadfast
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hover_async.build_record import BuildRecord
     from hover_async.deploy.deployment import Deployment, Order
     from hover_async.deploy.planned import Plan
+    from hover_async.doctor.diagnosis import Diagnosis
     from hover_async.manifest import Manifest
     from hover_async.ports import Cloud
 
@@ -143,6 +145,33 @@ async def plan(
                     leave()
 
     return await finish_or_cancel(work)
+
+
+async def doctor(
+    stage: str | None = None,
+    *,
+    project: str | Path = ".",
+    profile: str | None = None,
+    target: Target = AWS,
+) -> Diagnosis:
+    """Look at everything that a deploy of `stage` needs; nothing is changed.
+
+    `stage` may be left out where there is a build, or only one stage. What is wrong is in the
+    diagnosis; `UsageError` is raised only for a stage or manifest that cannot be looked at.
+    """
+    from hover_async.docker.engine import open_engine
+    from hover_async.doctor.examine import examine
+    from hover_async.doctor.machine import Patient
+    from hover_async.manifest import load_manifest
+
+    root = Path(project)
+    stage = stage or _only_stage(root)
+    manifest = load_manifest(_manifest_path(root, stage))
+    return await examine(
+        Patient(root, stage, manifest, target.edge, is_local=target.endpoint_url is not None),
+        open_engine,
+        lambda: open_stage(manifest, profile=profile, target=target),
+    )
 
 
 def policy(

@@ -101,6 +101,7 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     "ChangeSetNotFound": NotFound,
     "ImageNotFoundException": NotFound,
     "NoSuchBucket": NotFound,
+    "NoSuchEntity": NotFound,
     "NoSuchKey": NotFound,
     "NoSuchLifecycleConfiguration": NotFound,
     "NoSuchPublicAccessBlockConfiguration": NotFound,

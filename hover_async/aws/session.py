@@ -6,7 +6,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 
 from hover_async.aws.change_sets import CloudFormationChangeSets
 from hover_async.aws.errors import translate
+from hover_async.aws.facts import AwsFacts, Services
 from hover_async.aws.functions import UNPACED, LambdaFunctions
 from hover_async.aws.pacing import Pacer
 from hover_async.aws.registry import EcrRegistry
@@ -55,7 +57,7 @@ async def open_cloud(
     tags: Mapping[str, str],
     max_connections: int,
 ) -> AsyncIterator[Cloud]:
-    """The six ports of one stage. `max_connections` at once to S3 and to running functions.
+    """The seven ports of one stage. `max_connections` at once to S3 and to running functions.
 
     Raises `CredentialsError` when there are none or AWS refuses them, `EndpointUnreachable` when
     nobody answers; both before anything is done. With `endpoint_url` (a local AWS) any credentials
@@ -64,7 +66,8 @@ async def open_cloud(
     endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
     async with AsyncExitStack() as clients:
         opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
-        identity = await _identify(await opener.open("sts"), profile, endpoint_url, region)
+        sts = await opener.open("sts")
+        identity = await _identify(sts, profile, endpoint_url, region)
         s3 = await opener.open("s3", connections=max_connections)
         records = await opener.open("s3", read_timeout_s=QUICK_READ_TIMEOUT_S)
         lambdas = await opener.open(
@@ -74,6 +77,7 @@ async def open_cloud(
             "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
         )
         cloudformation = await opener.open("cloudformation")
+        ecr = await opener.open("ecr")
         address = _Address(identity, region, endpoint_url)
         yield Cloud(
             assets=S3Assets(
@@ -86,7 +90,7 @@ async def open_cloud(
             ),
             documents=S3Documents(records, bucket, owner=identity.account),
             registry=EcrRegistry(
-                await opener.open("ecr"),
+                ecr,
                 repository,
                 functions_arn=address.functions_arn,
                 host=address.registry,
@@ -96,6 +100,14 @@ async def open_cloud(
             stacks=CloudFormationStacks(cloudformation),
             change_sets=CloudFormationChangeSets(cloudformation),
             functions=LambdaFunctions(lambdas, invocations),
+            facts=AwsFacts(
+                Services(sts, records, ecr, lambdas, cloudformation),
+                opener.open_in,
+                account=identity.account,
+                bucket=bucket,
+                repository=repository,
+                expires_at=await _expiry(opener.session),
+            ),
         )
 
 
@@ -145,6 +157,10 @@ class _Opener:
     clients: AsyncExitStack
     region: str
     endpoint_url: str | None
+
+    async def open_in(self, name: str, region: str | None) -> Service:
+        """A service that is seldom asked, in `region` or the stage's own."""
+        return await replace(self, region=region or self.region).open(name)
 
     async def open(
         self,
@@ -210,6 +226,13 @@ def _session(region: str, profile: str | None, endpoint_url: str | None) -> aiob
         )
     except BotoCoreError as error:
         raise translate(error, "finding credentials", "") from error
+
+
+async def _expiry(session: aioboto3.Session) -> datetime | None:
+    """When the credentials end, where their provider said so."""
+    credentials = await session.get_credentials()
+    expiry = getattr(credentials, "_expiry_time", None)
+    return expiry if isinstance(expiry, datetime) else None
 
 
 async def _identify(

@@ -49,6 +49,7 @@ def plan(
     """
     from hover_async import api
     from hover_async.cli.plan_text import print_plan
+    from hover_async.cli.screen import show
 
     try:
         with reporter(as_json=as_json, usage_exit_code=FAILED) as report:
@@ -65,5 +66,5 @@ def plan(
             assert isinstance(report, JsonReporter)  # noqa: S101 - what `reporter` gives for --json
             report.write({"event": "Planned", **found.as_json()})
         else:
-            print_plan(found)
+            show(lambda console: print_plan(found, console))
     raise click.exceptions.Exit(found.exit_code)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +16,6 @@ if TYPE_CHECKING:
     from hover_async.deploy.planned import Plan, PlannedFunction, PlannedStack
     from hover_async.deploy.upload import Amount
 
-PLAIN_WIDTH = 110
 LONGEST_VALUE = 60
 SIGNS = {
     Action.CREATE: ("+", "green"),
@@ -37,12 +32,8 @@ DOES = {
 DIGEST = re.compile(r"\S*@(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
 
-def print_plan(plan: Plan, console: Console | None = None) -> None:
-    """The plan on stdout; its last line says whether anything would change."""
-    if console is None and not sys.stdout.isatty():
-        _print_plain(plan)
-        return
-    console = console or Console(highlight=False)
+def print_plan(plan: Plan, console: Console) -> None:
+    """The plan; its last line says whether anything would change."""
     console.print(_head(plan))
     console.print(_stack_line(plan.stack))
     for note in _notes(plan.stack):
@@ -51,16 +42,6 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         console.print(_changes(plan.stack))
     console.print(_facts(plan))
     console.print(_verdict(plan))
-
-
-def _print_plain(plan: Plan) -> None:
-    """For a pipe: no colours, and no spaces at the ends of lines."""
-    width = int(os.environ.get("COLUMNS", "") or PLAIN_WIDTH)
-    console = Console(width=width, highlight=False, color_system=None, file=StringIO())
-    with console.capture() as captured:
-        print_plan(plan, console)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
 
 
 def _head(plan: Plan) -> Text:

@@ -1,9 +1,10 @@
-"""The whole fake: six ports and a Docker engine over one world."""
+"""The whole fake: seven ports and a Docker engine over one world."""
 
 from __future__ import annotations
 
 from hover_async.ports import Cloud
 from hover_async.testing.change_sets import FakeChangeSets
+from hover_async.testing.facts import FakeFacts
 from hover_async.testing.images import FakeImages, FakeRegistry
 from hover_async.testing.lambdas import FakeFunctions
 from hover_async.testing.stacks import FakeStacks
@@ -22,6 +23,7 @@ class FakeCloud:
         self.lambdas = FakeFunctions(self.world)
         self.stacks = FakeStacks(self.world, self.lambdas, self.assets)
         self.change_sets = FakeChangeSets(self.world, self.stacks)
+        self.facts = FakeFacts(self.world)
         self.images = FakeImages(self.world, self.registry)
         self.ports = Cloud(
             self.assets,
@@ -30,4 +32,5 @@ class FakeCloud:
             self.stacks,
             self.change_sets,
             self.lambdas,
+            self.facts,
         )

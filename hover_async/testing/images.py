@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hover_async.errors import PushFailed
 from hover_async.ports import ImageInfo, PushedImage, RegistryLogin
 from hover_async.testing.world import World
-from hover_async.values import Digest, ImageRef, Secret
+from hover_async.values import Architecture, Digest, ImageRef, Secret
 
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/fake"
 
@@ -45,6 +45,11 @@ class FakeImages:
     registry: FakeRegistry
     local: dict[str, ImageInfo] = field(default_factory=dict)
     drops_push: bool = False
+    engine: Architecture = Architecture.X86_64
+
+    async def architecture(self) -> Architecture:
+        async with self.world.request("images.architecture"):
+            return self.engine
 
     async def inspect(self, image: str) -> ImageInfo | None:
         async with self.world.request("images.inspect", image):

@@ -1,0 +1,75 @@
+"""`hover-async doctor [STAGE]`"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from hover_async.cli.reporting import to_whoever_listens
+from hover_async.cli.run import run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hover_async.doctor.diagnosis import Diagnosis
+
+MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
+
+
+@click.command()
+@click.argument("stage", required=False)
+@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
+@click.option("--profile", help="The AWS profile, over the manifest's.")
+@click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout.")
+@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
+def doctor(
+    stage: str | None, *, local: bool, profile: str | None, as_json: bool, project: str
+) -> None:
+    """Check everything that a deploy of STAGE needs, before it changes anything.
+
+    STAGE may be left out where there is a build, or only one stage.
+
+    \b
+    Exit codes:
+      0    nothing failed; warnings do not count
+      1    a check failed
+      2    usage or manifest error
+      130  interrupted
+    """
+    from hover_async import api
+    from hover_async.cli.screen import show
+
+    target = api.local_target() if local else api.AWS
+    diagnosis = run(lambda: api.doctor(stage, project=project, profile=profile, target=target))
+    with to_whoever_listens():
+        if as_json:
+            click.echo(json.dumps(diagnosis.as_json(), indent=2))
+        else:
+            show(lambda console: print_diagnosis(diagnosis, console))
+    raise click.exceptions.Exit(diagnosis.exit_code)
+
+
+def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+    """A row a check, its advice below it, and a verdict."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from hover_async.doctor.diagnosis import Health
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for result in diagnosis.results:
+        sign, style = MARKS[result.health]
+        dim = "dim" if result.health == "ok" else ""
+        table.add_row(Text(f"{sign} {result.health}", style), result.check, Text(result.found, dim))
+        if result.advice:
+            table.add_row("", "", Text(f"→ {result.advice}", "cyan"))
+    console.print(table)
+    failed, warned = diagnosis.count(Health.FAILED), diagnosis.count(Health.WARNING)
+    counts = [f"{failed} failed"] * bool(failed) + [f"{warned} to look at"] * bool(warned)
+    told = ", ".join(counts) or "all is well"
+    console.print(Text(f"\nstage '{diagnosis.stage}': {told}", "bold red" if failed else "bold"))
