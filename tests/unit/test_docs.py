@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hover_async.doctor.account import NAMES
 from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +23,22 @@ def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> Non
     assert missing == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/deploy.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("README.md", "CONTRIBUTING.md", "docs/deploy.md"),
+        *("docs/plan.md", "docs/iam.md", "docs/doctor.md", "docs/decisions/README.md"),
+    ],
+)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     """No page links to a file that is not there."""
     file = ROOT / page
     links = re.findall(r"\]\((?!http)([^)#]+)\)", file.read_text())
     assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_every_check_of_the_doctor_is_documented() -> None:
+    """docs/doctor.md has a row for each check by its name, and for no other."""
+    text = (ROOT / "docs" / "doctor.md").read_text()
+    rows = set(re.findall(r"^\| ([a-z -]+) \|", text, re.MULTILINE)) - {"check", "exit code"}
+    assert rows == {*NAMES, "build", "plain secrets", "docker", "template", "region"}
