@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from hover_async.aws.retry import READ
 from hover_async.aws.service import Answer, Service
 from hover_async.errors import AccessDenied, NotFound
-from hover_async.ports import BucketState, Certificate, Concurrency, Identity
+from hover_async.facts import BucketState, Certificate, Concurrency, Identity
 from hover_async.values import FunctionName
 
 Open = Callable[[str, str | None], Awaitable[Service]]

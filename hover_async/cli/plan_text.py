@@ -65,6 +65,8 @@ def _stack_line(stack: PlannedStack) -> Text:
 def _notes(stack: PlannedStack) -> Iterator[Text]:
     if stack.obstacle:
         yield Text(f"! a deploy cannot begin: {stack.obstacle}", "bold red")
+    if stack.does == "create" and stack.status == "ROLLBACK_COMPLETE":
+        yield Text("its first creation failed: a deploy deletes it and makes it anew", "yellow")
     if stack.source == "change-set":
         yield Text(
             "by CloudFormation's change set alone: the deployed template is none of ours", "yellow"

@@ -69,7 +69,7 @@ async def live_release(documents: Documents) -> LiveRelease | None:
     if document is None or build_id is None:
         return None
     names = json.loads(document.body).get("environment")
-    return LiveRelease(build_id, [str(name) for name in names] if names is not None else None)
+    return LiveRelease(build_id, names if isinstance(names, list) else None)
 
 
 @asynccontextmanager

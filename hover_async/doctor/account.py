@@ -16,7 +16,8 @@ from hover_async.deploy.provision import (
 from hover_async.doctor.diagnosis import Check, Finding, failed, ok, warning
 from hover_async.doctor.machine import Patient, template_of
 from hover_async.errors import Rejected
-from hover_async.ports import BucketState, Cloud
+from hover_async.facts import BucketState
+from hover_async.ports import Cloud
 from hover_async.values import FunctionName
 
 SOON = timedelta(minutes=30)

@@ -79,8 +79,9 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Cha
     Both map a (nested) stack's path, `""` for the root, to its template. Raises `Unreadable`.
     """
     changes: list[Change] = []
+    olds, news = _bound(before), _bound(after)
     for path in sorted({*before, *after}):
-        old, new = _parsed(before.get(path)), _parsed(after.get(path))
+        old, new = olds.get(path, {}), news.get(path, {})
         changes += _resources(old.get("Resources", {}), new.get("Resources", {}), path)
         outputs = tuple(_properties("", old.get(OUTPUTS, {}), new.get(OUTPUTS, {}), frozenset()))
         if outputs and path in before and path in after:
@@ -102,9 +103,34 @@ def fate_of(kind: str, action: Action, *, retained: bool) -> tuple[str, bool]:
     return "", False
 
 
-def _parsed(body: str | None) -> Mapping[str, Any]:
-    if body is None:
-        return {}
+def _bound(bodies: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
+    """The templates, those of nested stacks with the values that their parameters are given.
+
+    So a change that comes through a parameter, a new image say, is seen where it has its effect.
+    """
+    templates: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(bodies, key=lambda path: path.count("/") + bool(path)):
+        template = _parsed(bodies[path])
+        outer, _, logical_id = path.rpartition("/")
+        stack = templates.get(outer, {}).get("Resources", {}).get(logical_id) if path else None
+        given = stack["Properties"].get("Parameters", {}) if stack else {}
+        templates[path] = {
+            **template,
+            **{part: _with(template.get(part, {}), given) for part in ("Resources", OUTPUTS)},
+        }
+    return templates
+
+
+def _with(value: Any, parameters: Mapping[str, Any]) -> Any:
+    """`value`, in which each `Ref` to a parameter is what that is given."""
+    if isinstance(value, dict):
+        if value.keys() == {"Ref"} and value["Ref"] in parameters:
+            return parameters[value["Ref"]]
+        return {key: _with(inner, parameters) for key, inner in value.items()}
+    return [_with(inner, parameters) for inner in value] if isinstance(value, list) else value
+
+
+def _parsed(body: str) -> Mapping[str, Any]:
     try:
         template = json.loads(body)
         resources = template["Resources"].values()

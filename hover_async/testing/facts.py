@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hover_async.errors import Rejected
-from hover_async.ports import BucketState, Certificate, Concurrency, Identity
+from hover_async.facts import BucketState, Certificate, Concurrency, Identity
 from hover_async.testing.world import World
 from hover_async.values import FunctionName
 

@@ -87,6 +87,31 @@ CASES = {
     ),
     "build argument without a value": Case("build dev --build-arg PHP", 2, ("NAME=VALUE",)),
     "unknown command": Case("deplyo", 2, ("No such command 'deplyo'",)),
+    "no build to plan": Case("plan", 1, ("error[build-missing]", "hover-async build")),
+    "plan of another stage": Case(
+        "plan production", 1, ("error[stage-mismatch]", "hint:"), built=True
+    ),
+    "plan without credentials": Case(
+        "plan", 1, ("error[credentials]", "hint:"), environment=NO_CREDENTIALS, built=True
+    ),
+    "plan at an endpoint that nobody answers at": Case(
+        "plan",
+        1,
+        ("error[endpoint-unreachable]", NOBODY, "hint:"),
+        environment={**NO_CREDENTIALS, "AWS_ENDPOINT_URL": NOBODY},
+        built=True,
+    ),
+    "no such policy": Case("iam admin", 2, ("'deployer'", "'stack-role'", "'lambda-role'")),
+    "policy of no such stage": Case(
+        "iam deployer production", 2, ("production.yml", "stages here: dev")
+    ),
+    "policy of a wrong manifest": Case(
+        "iam stack-role", 2, ("dev.yml:", "auth.stack-role"), ("role/hover-stack", "role/")
+    ),
+    "doctor of no such stage": Case("doctor production", 2, ("production.yml", "hint:")),
+    "doctor of a wrong manifest": Case(
+        "doctor", 2, ("dev.yml:", "http.memry"), ("memory:", "memry:")
+    ),
     "stage that exists": Case(
         "stage new shop dev --region eu-central-1 --profile= "
         f"--stack-role {ROLE} --lambda-role {ROLE}",

@@ -24,8 +24,9 @@ from hover_async.errors import (
     EndpointUnreachable,
     HoverError,
 )
+from hover_async.facts import BucketState, Certificate, Concurrency
 from hover_async.manifest import load_manifest
-from hover_async.ports import BucketState, Certificate, Cloud, Concurrency, ImageInfo
+from hover_async.ports import Cloud, ImageInfo
 from hover_async.testing import FakeCloud
 from hover_async.testing.stacks import FakeStack
 from hover_async.values import AWS_EDGE, Architecture, BuildId, FunctionName

@@ -13,7 +13,7 @@ import trio.testing
 from hover_async.aws.facts import AwsFacts, Services
 from hover_async.aws.service import Service
 from hover_async.errors import AccessDenied
-from hover_async.ports import BucketState, Certificate, Concurrency
+from hover_async.facts import BucketState, Certificate, Concurrency
 from hover_async.values import FunctionName
 from tests.unit.scripted_aws import Answer, Scripted, refused
 

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+import hover_async
 from hover_async import iam
+from hover_async.errors import UsageError
 from hover_async.iam.names import Names
 from hover_async.iam.stack_role import BEYOND, HANDLERS, LEFT_OUT, PLACES
 from hover_async.manifest import Manifest
 from hover_async.template import render
-from tests.unit.manifests import manifest
+from tests.unit.manifests import REQUIRED, manifest
 from tests.unit.policies import actions, allows, matches
 from tests.unit.stacks import IMAGE
 
@@ -232,6 +235,40 @@ def test_secrets_are_opened_with_their_key_and_for_their_stage(key: str, resourc
     if resource.endswith("*"):
         aliases = secrets.condition["ForAnyValue:StringEquals"]
         assert aliases == {"kms:ResourceAliases": SECRETS}
+
+
+def project(root: Path, *stages: str) -> Path:
+    (root / ".hover").mkdir()
+    for stage in stages:
+        (root / ".hover" / f"{stage}.yml").write_text(yaml.safe_dump(dict(REQUIRED)))
+    return root
+
+
+def test_the_only_stage_need_not_be_named(tmp_path: Path) -> None:
+    """Of one stage there is no doubt; of two there is."""
+    only = hover_async.policy("deployer", project=project(tmp_path, "dev"))
+    assert only == hover_async.policy("deployer", "dev", project=tmp_path)
+    (tmp_path / ".hover" / "production.yml").write_text(yaml.safe_dump(dict(REQUIRED)))
+    with pytest.raises(UsageError, match="stages here: dev, production"):
+        hover_async.policy("deployer", project=tmp_path)
+
+
+def test_encrypted_secrets_are_noticed(tmp_path: Path) -> None:
+    """A stage with secrets has a role that opens them, with the key that they name."""
+    root = project(tmp_path, "dev")
+    assert "kms" not in str(hover_async.policy("lambda-role", project=root))
+    envelope = root / ".hover" / "dev-secrets.json"
+    envelope.write_text(json.dumps({"key_id": "arn:aws:kms:eu-central-1:1:key/7"}))
+    assert "key/7" in str(hover_async.policy("lambda-role", project=root))
+    envelope.write_text("damaged")
+    assert "alias/shop-dev-secrets" in str(hover_async.policy("lambda-role", project=root))
+
+
+def test_another_name_is_no_policy(tmp_path: Path) -> None:
+    """The error names those that are."""
+    with pytest.raises(UsageError) as raised:
+        hover_async.policy("admin", project=project(tmp_path, "dev"))
+    assert "deployer, stack-role, lambda-role" in str(raised.value.hint)
 
 
 # The stack role, against CloudFormation's resource schemas

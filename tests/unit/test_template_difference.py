@@ -183,6 +183,27 @@ def test_nested_stacks_are_told_by_their_path() -> None:
     assert [(change.stack, change.logical_id) for change in changes] == [("Queues", "R")]
 
 
+def test_what_comes_through_a_parameter_is_seen_inside() -> None:
+    """A nested stack's functions get the image that their stack is given, however deep it is."""
+
+    def stack(**parameters: Any) -> dict[str, Any]:
+        return {"Type": "AWS::CloudFormation::Stack", "Properties": {"Parameters": parameters}}
+
+    code = {"ImageUri": {"Ref": "Image"}, "Other": {"Ref": "Elsewhere"}}
+    inner = body(F={"Type": "AWS::Lambda::Function", "Properties": {"Code": code}})
+    middle = body(Deep=stack(Image={"Ref": "Given"}))
+
+    def whole(image: str) -> dict[str, str]:
+        return {"": body(More=stack(Given=image)), "More": middle, "More/Deep": inner}
+
+    changes = difference(whole("old"), whole("new"))
+    (function,) = [change for change in changes if change.logical_id == "F"]
+    assert function.stack == "More/Deep"
+    assert [(prop.path, prop.before, prop.after) for prop in function.properties] == [
+        ("Code.ImageUri", "old", "new")
+    ]
+
+
 @pytest.mark.parametrize(
     "text", ["Resources: {}", "[]", '{"Resources": []}', '{"Resources": {"A": 1}}', "{}"]
 )
