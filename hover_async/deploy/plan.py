@@ -31,6 +31,7 @@ from hover_async.deploy.provision import (
     EMPTY,
     INLINE_TEMPLATE_BYTES,
     UPDATABLE,
+    template_key,
     unusable,
 )
 from hover_async.deploy.releases import LiveRelease, live_release
@@ -167,19 +168,22 @@ async def _ask(
     report: Reporter,
 ) -> Answer:
     """CloudFormation's own word, where it can be had without leaving anything behind."""
-    if why := _why_not_asked(template, standing):
-        return Answer(why=why)
     manifest = order.manifest
-    request = StackRequest(
-        manifest.stack_name,
-        template,
-        template_is_url=False,
-        role_arn=manifest.auth.stack_role,
-        tags=manifest.tags,
-        token=order.holder.run,
-    )
-    creates = standing is None or standing.status in EMPTY
+    if standing is not None and standing.status not in UPDATABLE | {REVIEW}:
+        return Answer(why=f"a stack that is {standing.status} takes no change set")
     try:
+        sent = await _as_sent(template, cloud)
+        if sent is None:
+            return Answer(why=_too_large(template))
+        request = StackRequest(
+            manifest.stack_name,
+            sent,
+            template_is_url=sent != template,
+            role_arn=manifest.auth.stack_role,
+            tags=manifest.tags,
+            token=order.holder.run,
+        )
+        creates = standing is None or standing.status in EMPTY
         return Answer(
             await foresee(request, cloud.stacks, cloud.change_sets, report, creates=creates)
         )
@@ -187,16 +191,22 @@ async def _ask(
         return Answer(why=str(error))
 
 
-def _why_not_asked(template: str, standing: StackDescription | None) -> str:
-    size_bytes = len(template.encode())
-    if size_bytes > INLINE_TEMPLATE_BYTES:
-        return (
-            f"the template has {size_bytes:,} bytes; above {INLINE_TEMPLATE_BYTES:,} "
-            "CloudFormation reads it from a bucket only, and a plan uploads nothing"
-        )
-    if standing is None or standing.status in UPDATABLE | {REVIEW}:
-        return ""
-    return f"the stack is {standing.status}, from where CloudFormation makes no change set"
+async def _as_sent(template: str, cloud: Cloud) -> str | None:
+    """The template, or its URL where it is large and an earlier deploy has put it there already."""
+    if len(template.encode()) <= INLINE_TEMPLATE_BYTES:
+        return template
+    key = template_key(template)
+    try:
+        return cloud.assets.url(key) if key in await cloud.assets.keys(key) else None
+    except NotFound:  # there is no bucket yet
+        return None
+
+
+def _too_large(template: str) -> str:
+    return (
+        f"the template has {len(template.encode()):,} bytes; above {INLINE_TEMPLATE_BYTES:,} "
+        "CloudFormation reads it from a bucket only, and a plan uploads nothing"
+    )
 
 
 def _obstacle(standing: StackDescription | None) -> str:

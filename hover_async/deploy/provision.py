@@ -156,12 +156,17 @@ async def _request(
     body = template.encode()
     is_url = len(body) > INLINE_TEMPLATE_BYTES
     if is_url:
-        digest = hashlib.sha256(body)
-        key = f"hover/templates/{digest.hexdigest()}.json"
+        key = template_key(template)
         headers = ObjectHeaders("application/json", "private, no-store")
-        await store.put(key, body, headers, sha256=b64encode(digest.digest()).decode())
+        checksum = b64encode(hashlib.sha256(body).digest()).decode()
+        await store.put(key, body, headers, sha256=checksum)
         template = store.url(key)
     return StackRequest(name, template, is_url, role_arn, tags, token)
+
+
+def template_key(template: str) -> str:
+    """Where a template that is too large to send stands in the bucket: by its content."""
+    return f"hover/templates/{hashlib.sha256(template.encode()).hexdigest()}.json"
 
 
 async def _wait_until_done(

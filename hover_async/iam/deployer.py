@@ -121,6 +121,13 @@ def _stack(names: Names) -> list[Grant]:
             "a plan asks CloudFormation and deletes the question again; without this right it "
             "tells the difference of the templates alone",
         ),
+        *_roles(names),
+        *_certificate(names),
+    ]
+
+
+def _roles(names: Names) -> list[Grant]:
+    return [
         Grant(
             "StackRole",
             ["iam:PassRole"],
@@ -134,7 +141,6 @@ def _stack(names: Names) -> list[Grant]:
             [names.stack_role, names.lambda_role],
             "the doctor looks whether the roles exist and whom they trust",
         ),
-        *_certificate(names),
     ]
 
 

@@ -41,7 +41,7 @@ class FakeChangeSets:
             elif request.name not in self.stacks.stacks:
                 raise NotFound(f"no stack {request.name}")
             before = {} if creates else self.stacks.stacks[request.name].template["Resources"]
-            after = json.loads(request.template)["Resources"]
+            after = json.loads(self.stacks.body(request))["Resources"]
             result = ChangeSet(
                 ChangeSetState.READY, changes=[*_changes(before, after), *self.extra]
             )

@@ -66,7 +66,7 @@ class FakeStacks:
 
     async def update(self, request: StackRequest) -> bool:
         async with self.world.request("stacks.update", request.name):
-            if self.stacks[request.name].body == self._body(request):
+            if self.stacks[request.name].body == self.body(request):
                 return False
             self._operate(
                 request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"
@@ -89,14 +89,15 @@ class FakeStacks:
         async with self.world.request("stacks.functions", name):
             return list(_functions(self.stacks[name].template))
 
-    def _body(self, request: StackRequest) -> str:
+    def body(self, request: StackRequest) -> str:
+        """The template that the request means, wherever it is."""
         if not request.template_is_url:
             return request.template
         key = request.template.partition("amazonaws.com/")[2]
         return self.store.objects[key].body.decode()
 
     def _operate(self, request: StackRequest, working: str, done: str, failed: str) -> None:
-        body = self._body(request)
+        body = self.body(request)
         template = json.loads(body)
         ends_at_s = current_time() + self.operation_s
         failure, self.failure = self.failure, None

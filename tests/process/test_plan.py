@@ -180,6 +180,11 @@ def test_a_renamed_stage_is_another_stage(live: Stage) -> None:
     }
 
 
+LARGE = (
+    MANIFEST.partition("queue:")[0]
+    + "queue:\n"
+    + "".join(f"  q{number}: {{}}\n" for number in range(60))
+)
 VARIABLES = "environment: {APP_NAME: Shop, API_KEY: s3cr3t-of-the-shop, KEPT: same}\n"
 
 
@@ -250,13 +255,24 @@ def test_what_cloudformation_knows_better_is_taken(live: Stage) -> None:
 
 def test_a_large_template_is_not_uploaded_for_a_plan(stage: Stage) -> None:
     """Above what CloudFormation takes inline, the plan is from the templates, and says why."""
-    many = "".join(f"  q{number}: {{}}\n" for number in range(60))
-    stage.manifest_text = MANIFEST.partition("queue:")[0] + "queue:\n" + many
+    stage.manifest_text = LARGE
     before = kept(stage)
     found = stage.run(lambda: plan(stage))
     assert "a plan uploads nothing" in found.stack.unconfirmed
     assert not CHANGE_SET_CALLS & set(stage.cloud.world.names())
     assert len(found.functions) == 62
+    assert kept(stage) == before
+
+
+def test_a_large_template_that_stands_in_the_bucket_is_asked_about(stage: Stage) -> None:
+    """Where an earlier deploy has put the very same one, nothing need be uploaded to ask."""
+    stage.manifest_text = LARGE
+    order = stage.build()
+    stage.run(lambda: stage.deploy(order))
+    before = kept(stage)
+    found = stage.run(lambda: plan_build(order, stage.cloud.ports, RecordingReporter()))
+    assert found.stack.confirmed
+    assert found.exit_code == 0
     assert kept(stage) == before
 
 
