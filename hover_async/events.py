@@ -38,6 +38,9 @@ class Step(StrEnum):
     ACTIVATE = "activate"
     WORKERS = "workers"
     RECORD = "record"
+    # plan
+    READ = "read"
+    CHANGE_SET = "change set"
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,11 @@ def doctor(
       130  interrupted
     """
     from hover_async import api
-    from hover_async.cli.screen import show
+    from hover_async.cli.screen import show, waiting
 
     target = api.local_target() if local else api.AWS
-    diagnosis = run(lambda: api.doctor(stage, project=project, profile=profile, target=target))
+    with waiting("looking at this machine and at AWS ..."):
+        diagnosis = run(lambda: api.doctor(stage, project=project, profile=profile, target=target))
     with to_whoever_listens():
         if as_json:
             click.echo(json.dumps(diagnosis.as_json(), indent=2))

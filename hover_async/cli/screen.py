@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 
 import click
 from rich.console import Console
 
 PLAIN_WIDTH = 110
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on a terminal that something goes on."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with Console(stderr=True).status(what):
+            yield
+    else:
+        yield
 
 
 def show(draw: Callable[[Console], None]) -> None:

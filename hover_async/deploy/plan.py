@@ -37,8 +37,9 @@ from hover_async.deploy.provision import (
 from hover_async.deploy.releases import LiveRelease, live_release
 from hover_async.deploy.upload import PlannedUpload, plan_upload
 from hover_async.errors import AwsError, DeployError, NotFound
-from hover_async.events import Reporter
+from hover_async.events import Reporter, Step
 from hover_async.ports import Cloud, ForeseenChange, FunctionState, StackDescription, StackRequest
+from hover_async.steps import step
 from hover_async.template import render
 from hover_async.template.difference import Action, Change, Unreadable, difference
 from hover_async.values import LATEST, LIVE, Digest, FunctionName, Version
@@ -56,10 +57,11 @@ async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
     The one thing made is a change set, which is deleted again. Raises `AwsError` when AWS cannot be
     read; what CloudFormation would not tell is said in the plan.
     """
-    async with task_group() as reading:
-        imaging = reading.start_soon(_image, order, cloud)
-        releasing = reading.start_soon(live_release, cloud.documents)
-        living = reading.start_soon(_live_states, order, cloud)
+    with step(report, Step.READ):
+        async with task_group() as reading:
+            imaging = reading.start_soon(_image, order, cloud)
+            releasing = reading.start_soon(live_release, cloud.documents)
+            living = reading.start_soon(_live_states, order, cloud)
     image, release, live = imaging.return_value, releasing.return_value, living.return_value
     async with task_group() as planning:
         stacking = planning.start_soon(_stack, order, image, cloud, report)
@@ -184,9 +186,10 @@ async def _ask(
             token=order.holder.run,
         )
         creates = standing is None or standing.status in EMPTY
-        return Answer(
-            await foresee(request, cloud.stacks, cloud.change_sets, report, creates=creates)
-        )
+        with step(report, Step.CHANGE_SET) as done:
+            found = await foresee(request, cloud.stacks, cloud.change_sets, report, creates=creates)
+            done(f"{len(found)} changes")
+        return Answer(found)
     except (AwsError, DeployError) as error:
         return Answer(why=str(error))
 
