@@ -31,7 +31,9 @@ class _Plan(click.Command):
 @click.argument("stage", required=False)
 @click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
 @click.option("--profile", help="The AWS profile, over the manifest's.")
-@click.option("--json", "as_json", is_flag=True, help="Events and the plan as JSON lines on stdout.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Events and the plan as JSON lines on stdout."
+)
 @click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def plan(
     stage: str | None, *, local: bool, profile: str | None, as_json: bool, project: str

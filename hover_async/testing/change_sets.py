@@ -52,7 +52,7 @@ class FakeChangeSets:
     async def describe(self, stack: str, name: str) -> ChangeSet:
         async with self.world.request("change_sets.describe", stack):
             found = self._found(stack, name)
-            if found is None:
+            if found is None or stack not in self.stacks.stacks:
                 raise NotFound(f"no change set {name}")
             is_ready = current_time() >= found.ready_at_s
             return found.result if is_ready else ChangeSet(ChangeSetState.WORKING)

@@ -17,6 +17,7 @@ from hover_async.events import Warned
 from hover_async.ports import Document, ForeseenChange
 from hover_async.template.difference import Action
 from hover_async.testing import RecordingReporter
+from hover_async.values import FunctionName
 from tests.process.stage import MANIFEST, Stage
 
 READS = {
@@ -83,10 +84,13 @@ def test_a_stage_that_does_not_exist_is_created(stage: Stage) -> None:
 
 def test_a_build_that_is_live_changes_nothing(stage: Stage) -> None:
     """Planning what is live says so: exit code 0, every function stays, assets are there."""
+    stage.manifest_text = MANIFEST + VARIABLES
     order = stage.build()
     stage.run(lambda: stage.deploy(order))
     found = stage.run(lambda: plan_build(order, stage.cloud.ports, RecordingReporter()))
     assert not found.stack.changes
+    assert list(found.environment.unchanged) == ["API_KEY", "APP_NAME", "KEPT"]
+    assert not found.environment.unknown
     assert {function.does for function in found.functions} == {"nothing"}
     assert {function.live for function in found.functions} == {"1"}
     assert found.assets.keep.files == 3
@@ -94,9 +98,22 @@ def test_a_build_that_is_live_changes_nothing(stage: Stage) -> None:
     assert found.exit_code == 0
 
 
+def test_another_template_of_the_same_build_makes_new_versions(stage: Stage) -> None:
+    """A newer hover-async may give a function other settings: its code alone does not tell."""
+    order = stage.build()
+    stage.run(lambda: stage.deploy(order))
+    standing = stage.cloud.stacks.stacks["shop-dev"]
+    standing.template["Resources"]["CliFunction"]["Properties"]["Timeout"] = 1
+    standing.body = json.dumps(standing.template)
+    found = stage.run(lambda: plan_build(order, stage.cloud.ports, RecordingReporter()))
+    does = {function.name: function.does for function in found.functions}
+    assert does[FunctionName("shop-dev-cli")] == "new-version"
+    assert does[FunctionName("shop-dev-http")] == "nothing"
+
+
 def test_a_new_build_changes_the_image_of_every_function(live: Stage) -> None:
     """Of an unchanged manifest only the image is another; unchanged assets are copied."""
-    live.write("js/new.js", b"four")
+    live.write("js/new.js", b"as long as the svg"[:6])
     found = live.run(lambda: plan(live))
     assert changed(found, Action.MODIFY) == ["CliFunction", "HttpFunction", "QueueJobsFunction"]
     for change in found.stack.changes:
@@ -105,7 +122,7 @@ def test_a_new_build_changes_the_image_of_every_function(live: Stage) -> None:
         assert image.after == THIS_BUILD
     assert {function.does for function in found.functions} == {"new-version"}
     assert (found.assets.copy.files, found.assets.send.files) == (3, 1)
-    assert found.assets.send.size_bytes == 4
+    assert found.assets.send.size_bytes == 6
     assert found.exit_code == 2
 
 
@@ -222,7 +239,8 @@ def test_a_record_without_variable_names_is_said_to_have_none(live: Stage) -> No
 
 def test_without_the_right_to_change_sets_the_templates_tell(live: Stage) -> None:
     """Refused a change set, the plan says so and has every change all the same."""
-    live.cloud.world.fail("change_sets.create", lambda: AccessDenied("may not"))
+    for call in CHANGE_SET_CALLS:
+        live.cloud.world.fail(call, lambda: AccessDenied("may not"), times=1000)
     found = live.run(lambda: plan(live))
     assert not found.stack.confirmed
     assert "may not" in found.stack.unconfirmed

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+import pytest
 from rich.console import Console
 
 from hover_async.cli.plan_text import print_plan
@@ -132,6 +136,37 @@ def test_it_is_json_ready() -> None:
     told = json.loads(json.dumps(plan(MEMORY).as_json()))
     assert told["exit_code"] == 2
     assert told["stack"]["changes"][0]["properties"][0]["after"] == "2048"
+
+
+NOTHING = replace(
+    plan(),
+    functions=[],
+    image=PlannedImage(THIS, in_registry=True, digest="sha256:1"),
+    assets=PlannedUpload(keep=Amount(3, 3)),
+    environment=PlannedEnvironment(unchanged=["SAME"]),
+)
+ALONE: Mapping[str, Any] = {
+    "stack": {"stack": plan(MEMORY).stack},
+    "image": {"image": PlannedImage(THIS, in_registry=False, digest=None)},
+    "sent": {"assets": PlannedUpload(send=Amount(1, 1))},
+    "copied": {"assets": PlannedUpload(copy=Amount(1, 1))},
+    "version": {"functions": [PlannedFunction(FunctionName("f"), Version("1"), "new-version")]},
+    "removed": {"functions": [PlannedFunction(FunctionName("f"), Version("1"), "removed")]},
+    "added": {"environment": PlannedEnvironment(added=["NEW"])},
+    "gone": {"environment": PlannedEnvironment(removed=["OLD"])},
+}
+
+
+def test_nothing_is_exit_code_0() -> None:
+    """Of nothing, commands that run again are all that is told."""
+    assert NOTHING.exit_code == 0
+    assert "nothing would change; its commands would run again" in text(NOTHING)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_each_change_alone_is_exit_code_2(name: str) -> None:
+    """Whatever the one thing is that would be different."""
+    assert replace(NOTHING, **ALONE[name]).exit_code == 2
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
