@@ -45,6 +45,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     ),
     "AWS::CloudFront::Function": _of("CloudFront function", "Name", named_by="Name"),
     "AWS::CloudFront::OriginAccessControl": _of("origin access"),
+    "AWS::CloudWatch::Alarm": _of("alarm", "AlarmName", named_by="AlarmName"),
     "AWS::DynamoDB::Table": _of(
         "table", "TableName ImportSourceSpecification", named_by="TableName", keeps="items"
     ),

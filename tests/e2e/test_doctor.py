@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from tests.e2e.stage import Stage
 
 @pytest.fixture
 def stage(tmp_path: Path, hover_async: HoverAsync, local_aws: LocalAws) -> Stage:
-    """The example's manifest under a name of these tests, not built."""
+    """The example's manifest under a name and with roles of its own, not built."""
     project = tmp_path / "project"
     shutil.copytree(EXAMPLE / ".hover", project / ".hover", ignore=shutil.ignore_patterns("out"))
-    stage = Stage("examined", project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", "examined")
+    name = f"examined-{secrets.token_hex(3)}"
+    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
+    stage.manifest(r"hover-example(?!-base)", name)
+    stage.manifest(r"role/hover-", f"role/{name}-")
     return stage
 
 
@@ -42,7 +45,7 @@ def test_a_stage_that_can_be_deployed(stage: Stage) -> None:
     assert "arn:aws:iam" in checks["credentials"]["found"]
     assert "is free" in checks["bucket"]["found"]
     buckets = stage.client("s3").list_buckets()["Buckets"]
-    assert "examined-assets" not in [bucket["Name"] for bucket in buckets]
+    assert f"{stage.name}-assets" not in [bucket["Name"] for bucket in buckets]
     told = stage.program.ok("doctor", "dev", "--local")
     assert "✓ ok" in told
     assert "1 to look at" in told
@@ -63,7 +66,6 @@ def test_a_stage_that_cannot(stage: Stage) -> None:
     assert failed == {"stack-role", "plain secrets", "concurrency"}
     assert "does not trust cloudformation.amazonaws.com" in checks["stack-role"]["found"]
     assert all(checks[name]["advice"] for name in failed)
-    stage.client("iam").delete_role(RoleName=manifest.auth.stack_role.rpartition("/")[2])
 
 
 def test_nothing_but_this_machine_can_be_reached(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +78,10 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture
 def stage(project: Path, hover_async: HoverAsync, local_aws: LocalAws) -> Stage:
-    """The example with tags, a file of several parts, and a name of this test's own."""
-    stage = Stage("granted", project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", "granted")
+    """The example with tags, a file of several parts, and a name that nobody has had."""
+    name = f"granted-{secrets.token_hex(3)}"
+    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
+    stage.manifest(r"hover-example(?!-base)", name)
     stage.edit(".hover/dev.yml", lambda text: text + "\ntags: {team: shop}\n")
     (project / "public" / "large.bin").write_bytes(b"0123456789abcdef" * 1024 * 1024)
     return stage

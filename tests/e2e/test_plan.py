@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from tests.e2e.stage import Stage
 
 @pytest.fixture
 def stage(project: Path, hover_async: HoverAsync, local_aws: LocalAws) -> Stage:
-    """The example under a name of these tests."""
-    stage = Stage("planned", project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", "planned")
+    """The example under a name that this local AWS has not seen."""
+    name = f"planned-{secrets.token_hex(3)}"
+    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
+    stage.manifest(r"hover-example(?!-base)", name)
     return stage
 
 
@@ -44,15 +46,15 @@ def by_action(found: Mapping[str, Any]) -> dict[str, list[str]]:
     return actions
 
 
-def test_a_stage_from_nothing_to_a_renamed_queue(stage: Stage) -> None:
-    """Not there, live, another memory, a queue less, a queue renamed: each is told as it is."""
+def test_the_plans_of_a_stage_from_nothing_to_another_name(stage: Stage) -> None:
+    """Not there, live, another memory, a queue renamed, a queue less, another name: all is told."""
     stage.build()
     found = plan(stage, 2)
     assert found["stack"]["does"] == "create"
     assert found["stack"]["confirmed"]
     assert stage.client("ecr").describe_repositories()["repositories"] is not None
     buckets = [bucket["Name"] for bucket in stage.client("s3").list_buckets()["Buckets"]]
-    assert "planned-assets" not in buckets
+    assert f"{stage.name}-assets" not in buckets
 
     assert stage.deploy().exit_code == 0
     found = plan(stage, 0)
@@ -81,9 +83,22 @@ def test_a_stage_from_nothing_to_a_renamed_queue(stage: Stage) -> None:
     stage.build("--skip-tests")
     found = plan(stage, 2)
     removed = [function for function in found["functions"] if function["does"] == "removed"]
-    assert [function["name"] for function in removed] == ["planned-jobs-queue"]
+    assert [function["name"] for function in removed] == [f"{stage.name}-jobs-queue"]
     queue = next(c for c in found["stack"]["changes"] if c["logical_id"] == "SqsQueueDefault")
     assert (queue["action"], queue["loses"]) == ("delete", False)
     told = stage.program.run("plan", "--local").stdout
     assert "stays on AWS with its messages" in told
     assert "it is deleted with its logs" in told
+
+    stage.manifest(r"^name: planned", "name: renamed")
+    stage.build("--skip-tests")
+    found = plan(stage, 2)
+    assert (found["stack"]["name"], found["stack"]["does"]) == (
+        stage.name.replace("planned", "renamed"),
+        "create",
+    )
+    assert {function["does"] for function in found["functions"]} == {"new"}
+    stacks = stage.client("cloudformation").describe_stacks()["Stacks"]
+    names = [standing["StackName"] for standing in stacks]
+    assert stage.name in names
+    assert found["stack"]["name"] not in names
