@@ -68,9 +68,8 @@ def _notes(stack: PlannedStack) -> Iterator[Text]:
     if stack.does == "create" and stack.status == "ROLLBACK_COMPLETE":
         yield Text("its first creation failed: a deploy deletes it and makes it anew", "yellow")
     if stack.source == "change-set":
-        yield Text(
-            "by CloudFormation's change set alone: the deployed template is none of ours", "yellow"
-        )
+        why = f"the deployed template cannot be read: {stack.unreadable}"
+        yield Text(f"by CloudFormation alone, for {why}", "yellow")
     elif stack.confirmed:
         yield Text("by the two templates; confirmed by CloudFormation", "dim")
     else:

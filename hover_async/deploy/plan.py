@@ -36,7 +36,7 @@ from hover_async.deploy.provision import (
 )
 from hover_async.deploy.releases import LiveRelease, live_release
 from hover_async.deploy.upload import PlannedUpload, plan_upload
-from hover_async.errors import AwsError, DeployError, NotFound
+from hover_async.errors import AccessDenied, AwsError, DeployError, NotFound
 from hover_async.events import Reporter, Step
 from hover_async.ports import Cloud, ForeseenChange, FunctionState, StackDescription, StackRequest
 from hover_async.steps import step
@@ -122,36 +122,42 @@ class Answer:
 
 async def _stack(order: Order, image: PlannedImage, cloud: Cloud, report: Reporter) -> PlannedStack:
     name = order.manifest.stack_name
-    async with task_group() as reading:
-        describing = reading.start_soon(cloud.stacks.describe, name)
-        templating = reading.start_soon(cloud.stacks.templates, name)
-    standing = describing.return_value
+    standing = await cloud.stacks.describe(name)
     stands = standing is not None and standing.status not in EMPTY
-    before = templating.return_value if stands else {}
     after = _templates(order, image, cloud)
     answer = await _ask(order, after[""], standing, cloud, report)
-    obstacle = _obstacle(standing)
-    source: Literal["templates", "change-set"] = "templates"
+    obstacle, unreadable = _obstacle(standing), ""
     try:
+        before = await cloud.stacks.templates(name) if stands else {}
         found = Confirmed(difference(before, after))
         if answer.changes is not None:
             found = confirm(found.changes, answer.changes)
-    except Unreadable as error:
-        source = "change-set"
+    except (AccessDenied, Unreadable) as error:
+        unreadable = str(error)
         if answer.changes is None:
-            obstacle = obstacle or f"the deployed template cannot be read ({error}); {answer.why}"
-        found = Confirmed(from_change_set(answer.changes or ()))
+            raise _unknown(name, unreadable, answer.why) from error
+        found = Confirmed(from_change_set(answer.changes))
     changes = [_with_this_build(change) for change in found.changes]
     return PlannedStack(
         name=name,
         does=("update" if changes else "nothing") if stands else "create",
         status=standing.status if standing else "",
         changes=changes,
-        source=source,
+        source="change-set" if unreadable else "templates",
         confirmed=answer.changes is not None,
         unconfirmed=answer.why,
+        unreadable=unreadable,
         obstacle=obstacle,
         remarks=found.remarks,
+    )
+
+
+def _unknown(name: str, unreadable: str, why: str) -> DeployError:
+    """Neither of the two sources tells: there is no plan, rather than an empty one."""
+    return DeployError(
+        f"what would happen to stack '{name}' cannot be known: its template cannot be read "
+        f"({unreadable}), and CloudFormation does not tell ({why})",
+        hint="'hover-async iam deployer' prints the rights that a plan needs",
     )
 
 

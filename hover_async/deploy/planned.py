@@ -16,8 +16,8 @@ class PlannedStack:
     """What becomes of the stack, and how that is known.
 
     `obstacle` says why a deploy could not begin as the stack stands. `source` is where `changes`
-    come from; `confirmed` whether CloudFormation itself was asked, and `unconfirmed` why it was
-    not. `remarks` tell where its answer differed.
+    come from, `unreadable` why the templates could not tell; `confirmed` whether CloudFormation
+    itself has told, and `unconfirmed` why it has not. `remarks` tell where its answer differed.
     """
 
     name: str
@@ -27,6 +27,7 @@ class PlannedStack:
     source: Literal["templates", "change-set"]
     confirmed: bool
     unconfirmed: str = ""
+    unreadable: str = ""
     obstacle: str = ""
     remarks: Sequence[str] = ()
 

@@ -133,13 +133,14 @@ def _with(value: Any, parameters: Mapping[str, Any]) -> Any:
 def _parsed(body: str) -> Mapping[str, Any]:
     try:
         template = json.loads(body)
-        resources = template["Resources"].values()
-        if not all(isinstance(resource["Type"], str) for resource in resources):
-            raise Unreadable("a resource without a type")
+        resources = list(template["Resources"].values())
+        is_template = all(isinstance(resource["Type"], str) for resource in resources)
         for resource in resources:
             resource.setdefault("Properties", {})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unreadable(str(error)) from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        is_template, template = False, {}
+    if not is_template:
+        raise Unreadable("it is not the JSON of a template")
     found: Mapping[str, Any] = template
     return found
 

@@ -12,7 +12,7 @@ import pytest
 from hover_async.deploy.plan import THIS_BUILD, plan_build
 from hover_async.deploy.planned import Plan
 from hover_async.deploy.releases import LIVE_KEY
-from hover_async.errors import AccessDenied, OutcomeUnknown
+from hover_async.errors import AccessDenied, DeployError, OutcomeUnknown
 from hover_async.events import Warned
 from hover_async.ports import Document, ForeseenChange
 from hover_async.template.difference import Action
@@ -300,6 +300,26 @@ def test_a_deployed_template_of_another_kind_leaves_cloudformations_word(live: S
     found = live.run(lambda: plan(live))
     assert found.stack.source == "change-set"
     assert changed(found, Action.MODIFY) == ["CliFunction", "HttpFunction", "QueueJobsFunction"]
+
+
+def test_a_template_that_may_not_be_read_leaves_cloudformations_word(live: Stage) -> None:
+    """Without the right to read it, the change set tells; and the plan says so."""
+    live.cloud.world.fail("stacks.templates", lambda: AccessDenied("may not read"))
+    found = live.run(lambda: plan(live))
+    assert (found.stack.source, found.stack.unreadable) == ("change-set", "may not read")
+    assert changed(found, Action.MODIFY) == ["CliFunction", "HttpFunction", "QueueJobsFunction"]
+
+
+def test_no_plan_is_better_than_an_empty_one(live: Stage) -> None:
+    """Where neither the template nor a change set tells, the plan fails, and says why for both."""
+    live.cloud.world.fail("stacks.templates", lambda: AccessDenied("may not read"))
+    live.cloud.world.fail("change_sets.create", lambda: AccessDenied("may not ask"))
+
+    async def attempt() -> None:
+        with pytest.raises(DeployError, match=r"may not read.*may not ask"):
+            await plan(live)
+
+    live.run(attempt)
 
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_IN_PROGRESS"])

@@ -34,12 +34,13 @@ def test_deploy_stays_a_function() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_nothing_heavy_is_imported_for_help() -> None:
+@pytest.mark.parametrize("command", ["", "deploy", "doctor", "iam", "plan"])
+def test_nothing_heavy_is_imported_for_help(command: str) -> None:
     """`--help` loads neither the AWS SDK nor pydantic, Docker's client or rich."""
     code = (
         "import sys\n"
         "from hover_async.cli.main import cli\n"
-        "cli(['--help'], standalone_mode=False)\n"
+        f"cli([*'{command}'.split(), '--help'], standalone_mode=False)\n"
         "heavy = {'aioboto3', 'botocore', 'aiodocker', 'aiohttp', 'pydantic', 'rich', 'yaml'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
