@@ -65,4 +65,5 @@ async def test_critical_path_is_what_the_end_waited_for() -> None:
 async def test_every_step_of_a_deploy_has_its_place_in_the_picture() -> None:
     """No step is left out of the dependencies that the critical path is walked along."""
     build_steps = {Step.RUNTIME, Step.IMAGE, Step.TESTS, Step.ASSETS_BUILD, Step.SCAN}
-    assert set(DEPENDS) | {Step.PREPARE} | build_steps == set(Step)
+    plan_steps = {Step.READ, Step.CHANGE_SET}
+    assert set(DEPENDS) | {Step.PREPARE} | build_steps | plan_steps == set(Step)
