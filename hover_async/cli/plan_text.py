@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from hover_async.deploy.upload import Amount
 
 LONGEST_VALUE = 60
+SHOWN_BEFORE = 12
+"""Characters before the first that differs, of values too long to be shown."""
 SIGNS = {
     Action.CREATE: ("+", "green"),
     Action.MODIFY: ("~", "yellow"),
@@ -114,21 +117,40 @@ def _property(prop: PropertyChange) -> Text:
     if HIDDEN in {prop.before, prop.after}:
         how = "added" if prop.before is None else "removed" if prop.after is None else "changed"
         return Text.assemble(path, how, (" (values are not shown)", "dim"), because)
+    before, after = _pair(prop.before, prop.after)
     return Text.assemble(
         path,
-        (_short(prop.before), "red" if prop.before is not None else "dim"),
+        (before, "red" if prop.before is not None else "dim"),
         (" → ", "dim"),
-        (_short(prop.after), "green" if prop.after is not None else "dim"),
+        (after, "green" if prop.after is not None else "dim"),
         because,
     )
 
 
+def _pair(before: str | None, after: str | None) -> tuple[str, str]:
+    """Two values that fit a line: long ones from shortly before where they begin to differ."""
+    if before is None or after is None:
+        return _short(before), _short(after)
+    old, new = _told(before), _told(after)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    if max(len(old), len(new)) > LONGEST_VALUE and same > SHOWN_BEFORE:
+        cut = same - SHOWN_BEFORE
+        old, new = f"…{old[cut:]}", f"…{new[cut:]}"
+    return _fit(old), _fit(new)
+
+
 def _short(value: str | None) -> str:
-    """A value that fits a line; of an image, its digest's beginning."""
-    if value is None:
-        return "none"
-    told = DIGEST.sub(r"\1", value)
-    return told if len(told) <= LONGEST_VALUE else f"{told[: LONGEST_VALUE - 1]}…"
+    return "none" if value is None else _fit(_told(value))
+
+
+def _told(value: str) -> str:
+    """On one line, nothing in it that a terminal obeys; of an image, its digest's beginning."""
+    plain = "".join(each if each.isprintable() else repr(each)[1:-1] for each in value)
+    return DIGEST.sub(r"\1", plain)
+
+
+def _fit(value: str) -> str:
+    return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 1]}…"
 
 
 def _facts(plan: Plan) -> Table:
@@ -141,7 +163,7 @@ def _facts(plan: Plan) -> Table:
     table.add_row("image", f"{plan.image.tag} {in_registry}")
     table.add_row("assets", _assets(plan))
     for index, command in enumerate(plan.commands):
-        table.add_row("commands" if index == 0 else "", Text(f"{index + 1}. {command}"))
+        table.add_row("commands" if index == 0 else "", Text(f"{index + 1}. {_told(command)}"))
     for index, line in enumerate(_environment(plan)):
         table.add_row("environment" if index == 0 else "", line)
     return table

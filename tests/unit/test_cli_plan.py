@@ -115,6 +115,24 @@ def test_a_plan_reads_as_prose_in_a_table() -> None:
         assert words in told
 
 
+def changed(before: str | None, after: str | None) -> str:
+    change = replace(MEMORY, properties=[PropertyChange("P", before, after)])
+    return next(line.strip() for line in text(plan(change)).splitlines() if " P " in line)
+
+
+def test_long_values_show_where_they_differ() -> None:
+    """Not their beginning, which is the same."""
+    assert changed("x" * 300 + "old", "x" * 300 + "new") == f"P …{'x' * 12}old → …{'x' * 12}new"
+    assert changed("x" * 61, "y") == f"P {'x' * 59}… → y"
+    assert changed(None, "y") == "P none → y"
+
+
+def test_no_value_commands_the_terminal() -> None:
+    """What a terminal would obey is shown as what it is; a value stays on its line."""
+    assert changed("\x1b[2J", "a\nb") == r"P \x1b[2J → a\nb"
+    assert r"1. \x1b]0;x" in text(replace(plan(), commands=["\x1b]0;x"]))
+
+
 def test_an_unconfirmed_plan_says_why() -> None:
     """Without CloudFormation's word the reader is told."""
     assert "not confirmed by CloudFormation: may not" in text(plan(MEMORY, unconfirmed="may not"))
