@@ -38,6 +38,8 @@ DIGEST = re.compile(r"\S*@(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 def print_plan(plan: Plan, console: Console) -> None:
     """The plan; its last line says whether anything would change."""
     console.print(_head(plan))
+    if plan.deploying:
+        console.print(Text(f"! another deploy is running: {plan.deploying}", "bold yellow"))
     console.print(_stack_line(plan.stack))
     for note in _notes(plan.stack):
         console.print(Text.assemble("  ", note))
@@ -161,6 +163,8 @@ def _facts(plan: Plan) -> Table:
     table.add_row("functions", _functions(plan.functions))
     in_registry = "is in the registry already" if plan.image.in_registry else "has to be pushed"
     table.add_row("image", f"{plan.image.tag} {in_registry}")
+    if plan.image.problem:
+        table.add_row("", Text(f"! Lambda would refuse it: {plan.image.problem}", "bold red"))
     table.add_row("assets", _assets(plan))
     for index, command in enumerate(plan.commands):
         table.add_row("commands" if index == 0 else "", Text(f"{index + 1}. {_told(command)}"))

@@ -213,6 +213,13 @@ def read_holder(document: Document) -> Holder | None:
         return None
 
 
+async def running_deploy(documents: Documents) -> Holder | None:
+    """Who deploys this stage now, by the lock's own expiry: enough to tell, not to take it over."""
+    document = await documents.read(LOCK_KEY)
+    holder = read_holder(document) if document else None
+    return holder if _is_running(holder) else None
+
+
 def held_by(holder: Holder | None) -> LockHeld:
     who = str(holder) if holder else f"something that is not this program (see {LOCK_KEY})"
     return LockHeld(

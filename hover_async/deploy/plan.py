@@ -18,6 +18,7 @@ from hover_async.concurrency import bounded_map, task_group
 from hover_async.deploy.confirm import Confirmed, confirm, from_change_set
 from hover_async.deploy.deployment import Order
 from hover_async.deploy.foresee import REVIEW, foresee
+from hover_async.deploy.lock import running_deploy
 from hover_async.deploy.planned import (
     Plan,
     PlannedEnvironment,
@@ -62,6 +63,7 @@ async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
             imaging = reading.start_soon(_image, order, cloud)
             releasing = reading.start_soon(live_release, cloud.documents)
             living = reading.start_soon(_live_states, order, cloud)
+            deploying = reading.start_soon(running_deploy, cloud.documents)
     image, release, live = imaging.return_value, releasing.return_value, living.return_value
     async with task_group() as planning:
         stacking = planning.start_soon(_stack, order, image, cloud, report)
@@ -78,13 +80,16 @@ async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
         assets=uploading.return_value,
         commands=[command.text for command in order.manifest.deploy_commands],
         environment=_environment(order, release),
+        deploying=str(deploying.return_value) if deploying.return_value else None,
     )
 
 
 async def _image(order: Order, cloud: Cloud) -> PlannedImage:
     tag = order.build.build_id
     found = await cloud.registry.find(tag)
-    return PlannedImage(tag, found is not None, found.digest if found else None)
+    if found is None:
+        return PlannedImage(tag, in_registry=False, digest=None)
+    return PlannedImage(tag, in_registry=True, digest=found.digest, problem=found.problem)
 
 
 async def _assets(order: Order, release: LiveRelease | None, cloud: Cloud) -> PlannedUpload:

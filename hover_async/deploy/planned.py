@@ -46,11 +46,12 @@ class PlannedFunction:
 
 @dataclass(frozen=True)
 class PlannedImage:
-    """`digest` is known once it is in the registry."""
+    """`digest` is known once it is in the registry; `problem`: why Lambda would refuse it there."""
 
     tag: str
     in_registry: bool
     digest: str | None
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ class PlannedEnvironment:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the next deploy of a build would do. `live_build` is the one that is live now."""
+    """What the next deploy of a build would do.
+
+    `live_build` is the one that is live now; `deploying` who deploys the stage at this moment.
+    """
 
     stage: str
     build_id: BuildId
@@ -82,6 +86,7 @@ class Plan:
     assets: PlannedUpload
     commands: Sequence[str]
     environment: PlannedEnvironment
+    deploying: str | None = None
 
     @property
     def has_changes(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hover_async.concurrency import bounded_map
+from hover_async.deploy.lock import running_deploy
 from hover_async.deploy.provision import (
     CLEANING_UP,
     EMPTY,
@@ -48,6 +49,9 @@ def account_checks(patient: Patient, cloud: Cloud) -> Sequence[Check]:
     async def stack() -> Finding:
         return await _stack(patient, cloud)
 
+    async def lock() -> Finding:
+        return await _lock(cloud)
+
     async def certificate() -> Finding:
         return await _certificate(patient, cloud)
 
@@ -62,6 +66,7 @@ def account_checks(patient: Patient, cloud: Cloud) -> Sequence[Check]:
         Check("bucket", bucket),
         Check("repository", repository),
         Check("stack", stack),
+        Check("lock", lock),
         Check("certificate", certificate),
         Check("validation", validation),
     ]
@@ -69,7 +74,7 @@ def account_checks(patient: Patient, cloud: Cloud) -> Sequence[Check]:
 
 NAMES = (
     *("credentials", "clock", "stack-role", "lambda-role", "concurrency"),
-    *("bucket", "repository", "stack", "certificate", "validation"),
+    *("bucket", "repository", "stack", "lock", "certificate", "validation"),
 )
 """Of the checks above, for when nothing of AWS can be reached."""
 
@@ -190,6 +195,13 @@ async def _stack(patient: Patient, cloud: Cloud) -> Finding:
         return warning(f"{told}: an earlier update is decided", "a deploy waits until it is done")
     problem = unusable(standing)
     return failed(problem.message, problem.hint)
+
+
+async def _lock(cloud: Cloud) -> Finding:
+    holder = await running_deploy(cloud.documents)
+    if holder:
+        return warning(f"another deploy is running: {holder}", "wait until it ends")
+    return ok("no other deploy is running")
 
 
 async def _certificate(patient: Patient, cloud: Cloud) -> Finding:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,7 @@ import trio
 import trio.testing
 
 from hover_async.build_record import ASSETS, MANIFEST, BuildRecord, write_record
+from hover_async.deploy.lock import LOCK_KEY, Holder
 from hover_async.doctor.diagnosis import Diagnosis, Result
 from hover_async.doctor.examine import examine
 from hover_async.doctor.machine import Engine, Patient
@@ -26,7 +29,7 @@ from hover_async.errors import (
 )
 from hover_async.facts import BucketState, Certificate, Concurrency
 from hover_async.manifest import load_manifest
-from hover_async.ports import Cloud, ImageInfo
+from hover_async.ports import Cloud, Document, ImageInfo
 from hover_async.testing import FakeCloud
 from hover_async.testing.stacks import FakeStack
 from hover_async.values import AWS_EDGE, Architecture, BuildId, FunctionName
@@ -47,7 +50,7 @@ queue:
 """
 EVERY_CHECK = {
     *("build", "plain secrets", "docker", "template", "region", "credentials", "clock"),
-    *("stack-role", "lambda-role", "concurrency", "bucket", "repository", "stack"),
+    *("stack-role", "lambda-role", "concurrency", "bucket", "repository", "stack", "lock"),
     *("certificate", "validation"),
 }
 
@@ -128,7 +131,8 @@ def test_it_changes_nothing(clinic: Clinic) -> None:
     """Every call is one that reads."""
     clinic.examine()
     names = {name.partition(".")[0] for name in clinic.cloud.world.names()}
-    assert names == {"facts", "stacks", "images"}
+    assert names == {"facts", "stacks", "images", "documents"}
+    assert not [name for name in clinic.cloud.world.names() if "create" in name]
     assert not clinic.cloud.assets.bucket_exists
     assert not clinic.cloud.stacks.stacks
 
@@ -175,6 +179,13 @@ def certificate(status: str, *domains: str) -> Callable[[Clinic], None]:
 def plain_secrets(clinic: Clinic) -> None:
     plain = clinic.root / ".hover" / "dev-secrets.plain.env"
     plain.write_text("KEY=value")
+
+
+def deploying(clinic: Clinic) -> None:
+    expires = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    holder = Holder("run", "b1", "ada", "laptop", "", expires)
+    document = Document(json.dumps(asdict(holder)).encode(), "etag")
+    clinic.cloud.documents.documents[LOCK_KEY] = document
 
 
 def both(*makers: Callable[[Clinic], object]) -> Callable[[Clinic], None]:
@@ -274,6 +285,7 @@ ILLNESSES = {
         "stack", "failed", "UPDATE_ROLLBACK_FAILED", stack("UPDATE_ROLLBACK_FAILED")
     ),
     "busy stack": Illness("stack", "failed", "UPDATE_IN_PROGRESS", stack("UPDATE_IN_PROGRESS")),
+    "a deploy under way": Illness("lock", "warning", "ada@laptop", deploying),
     "no certificate": Illness("certificate", "failed", "no certificate", facts(certificates={})),
     "certificate not issued": Illness(
         "certificate",

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
 import pytest
 
+from hover_async.deploy.lock import LOCK_KEY, Holder
 from hover_async.deploy.plan import THIS_BUILD, plan_build
 from hover_async.deploy.planned import Plan
 from hover_async.deploy.releases import LIVE_KEY
 from hover_async.errors import AccessDenied, DeployError, OutcomeUnknown
 from hover_async.events import Warned
-from hover_async.ports import Document, ForeseenChange
+from hover_async.ports import Document, ForeseenChange, PushedImage
 from hover_async.template.difference import Action
 from hover_async.testing import RecordingReporter
-from hover_async.values import FunctionName
+from hover_async.values import Digest, FunctionName
 from tests.process.stage import MANIFEST, Stage
 
 READS = {
@@ -232,6 +235,26 @@ def test_a_record_without_variable_names_is_said_to_have_none(live: Stage) -> No
     assert not environment.is_known
     assert list(environment.unknown) == ["API_KEY", "APP_NAME", "KEPT"]
     assert not environment.added
+
+
+def test_a_deploy_that_is_running_is_told(live: Stage) -> None:
+    """What is planned now may be another thing once it is done; a lock that has expired is none."""
+    for seconds, told in ((60, True), (-60, False)):
+        expires = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+        holder = Holder("run", "b1", "ada", "laptop", "", expires)
+        body = json.dumps(asdict(holder)).encode()
+        live.cloud.documents.documents[LOCK_KEY] = Document(body, "etag")
+        found = live.run(lambda: plan(live))
+        assert (found.deploying is not None) is told
+
+
+def test_an_image_that_lambda_would_refuse_is_told(live: Stage) -> None:
+    """What is in the registry under this build's tag may not be what Lambda takes."""
+    order = live.build()
+    pushed = PushedImage(Digest(f"sha256:{'1' * 64}"), "is an index")
+    live.cloud.registry.images[order.build.build_id] = pushed
+    found = live.run(lambda: plan_build(order, live.cloud.ports, RecordingReporter()))
+    assert found.image.problem == "is an index"
 
 
 # CloudFormation's own word

@@ -115,6 +115,20 @@ def test_a_plan_reads_as_prose_in_a_table() -> None:
         assert words in told
 
 
+def test_what_stands_in_the_way_stands_out() -> None:
+    """A stack that cannot be updated, an image that Lambda refuses, a deploy under way."""
+    ill = replace(
+        plan(),
+        stack=replace(plan().stack, obstacle="it is stuck; get it out"),
+        image=PlannedImage(THIS, in_registry=True, digest="sha256:1", problem="is an index"),
+        deploying="ada@laptop",
+    )
+    told = text(ill)
+    assert "! a deploy cannot begin: it is stuck; get it out" in told
+    assert "! Lambda would refuse it: is an index" in told
+    assert "! another deploy is running: ada@laptop" in told
+
+
 def changed(before: str | None, after: str | None) -> str:
     change = replace(MEMORY, properties=[PropertyChange("P", before, after)])
     return next(line.strip() for line in text(plan(change)).splitlines() if " P " in line)
