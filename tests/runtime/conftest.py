@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.containers import MANIFEST, Function, docker, start
-from tests.runtime.images import build, context
+from tests.runtime.images import WRITTEN_AT, build, context
 from tests.runtime.lambda_api import RuntimeApi
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +49,7 @@ def image(example_image: str) -> str:
         files | {"Dockerfile": dockerfile.encode()},
         "hover-runtime-test",
         dockerfile="Dockerfile",
+        written_at=WRITTEN_AT + 1,
     )
 
 

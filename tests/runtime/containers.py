@@ -1,6 +1,7 @@
 """Containers of the runtime: started as Lambda would, and ended by the name they were given."""
 
 import json
+import os
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -92,12 +93,13 @@ def start(
     *,
     role: str = "http",
     files: dict[str, str] | None = None,
+    files_of: int | None = None,
     manifest: dict[str, Any] | None = None,
     **environment: str,
 ) -> Function:
     """Starts a container as in Lambda: nobody's user, nothing writable but /tmp.
 
-    `files` are put over the image's own, relative to /var/task.
+    `files` are put over the image's own, relative to /var/task; `files_of` is their date (Unix time).
     """
     name = f"hover-runtime-test-{uuid.uuid4().hex[:12]}"
     contents = {"hover_runtime/manifest.json": json.dumps(manifest or MANIFEST)} | (files or {})
@@ -105,6 +107,8 @@ def start(
     for i, (path, content) in enumerate(contents.items()):
         file = directory / f"{name}-{i}"
         file.write_text(content)
+        if files_of is not None:
+            os.utime(file, (files_of, files_of))
         mounts += ["--volume", f"{file}:/var/task/{path}:ro"]
     variables = {
         "AWS_LAMBDA_RUNTIME_API": api.address,

@@ -13,6 +13,9 @@ RUNTIME = Path(__file__).resolve().parents[2] / "hover_async" / "runtime"
 
 Files = dict[str, bytes]
 
+WRITTEN_AT = 1_700_000_000
+"""What is put over it later must be of another second, or PHP takes what it compiled before."""
+
 
 def context(project: Path, manifest: dict[str, Any]) -> Files:
     """A project and the runtime, laid out as `hover-async build` does."""
@@ -37,6 +40,7 @@ def build(
     dockerfile: str = ".hover/Dockerfile",
     target: str = "",
     arguments: dict[str, str] | None = None,
+    written_at: int = WRITTEN_AT,
 ) -> str:
     """Builds an image and returns its tag; every stage's base is `base`."""
     bases = dict.fromkeys(("BASE_IMAGE", "NODE_IMAGE", "COMPOSER_IMAGE"), base) if base else {}
@@ -53,7 +57,7 @@ def build(
     connection.request(
         "POST",
         f"/build?{urlencode(query)}",
-        body=_tar(files),
+        body=_tar(files, written_at),
         headers={"Content-Type": "application/x-tar"},
     )
     response = connection.getresponse()
@@ -65,13 +69,14 @@ def build(
     return tag
 
 
-def _tar(files: Files) -> bytes:
+def _tar(files: Files, written_at: int) -> bytes:
     buffer = io.BytesIO()
     # The engine of 2022 does not take an archive for one that begins with a PAX header.
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
+            entry.mtime = written_at
             entry.mode = 0o755 if content.startswith(b"#!") else 0o644
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

@@ -188,16 +188,30 @@ def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
     assert web.http("/sleep/0.1", timeout_s=5)["body"] == "slept"
 
 
-def test_two_hundred_requests_leave_no_trace(web: Function) -> None:
-    """The loop's memory does not grow with its requests."""
+def test_worker_that_keeps_much_memory_is_renewed(function: Start) -> None:
+    """A request whose memory stays taken: the next visitor meets a new worker, with the same OPcache."""
+    web = function(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="256")
+    before = json.loads(web.http("/pid")["body"])
+    assert json.loads(web.http("/pid")["body"]) == before
+    for _ in range(5):
+        assert web.http("/many-values/1200000")["body"] == "1200000"
+    after = json.loads(web.http("/pid")["body"])
+    assert after["pid"] != before["pid"]
+    assert after["ppid"] == before["ppid"]
+    assert any("a new one takes its place" in line for line in web.messages())
 
-    def memory_kb() -> int:
-        loop = web.run("sh", "-c", "cat /proc/1/status")
-        return int(next(x for x in loop.splitlines() if x.startswith("VmRSS")).split()[1])
 
-    for _ in range(20):
+def test_thousand_requests_leave_no_trace(function: Start) -> None:
+    """Neither the loop's memory nor FPM's grows with the requests, and each is answered."""
+    web = function()
+
+    def memory_kb() -> list[int]:
+        status = web.run("sh", "-c", "grep -h -E '^(RssAnon)' /proc/[0-9]*/status | sort")
+        return sorted(int(line.split()[1]) for line in status.splitlines())[-3:]
+
+    for _ in range(100):
         web.http("/big/100000")
     before = memory_kb()
-    for _ in range(200):
-        web.http("/big/100000")
-    assert memory_kb() - before < 300
+    answers = {web.http("/big/100000")["body"] for _ in range(1000)}
+    assert answers == {"x" * 100_000}
+    assert all(now - then < 1000 for then, now in zip(before, memory_kb(), strict=True))

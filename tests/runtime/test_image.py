@@ -1,6 +1,7 @@
 """The image that the Dockerfile makes, and the emulator around it."""
 
 import json
+import re
 import subprocess
 import time
 import uuid
@@ -133,6 +134,36 @@ def test_image_carries_no_more_than_it_should(example_image: str) -> None:
         assert f"/var/task/{name}" not in files
     unreadable = run(example_image, "find", "/var/task", "!", "-perm", "-o=r", "!", "-type", "l")
     assert unreadable.stdout == ""
+
+
+def test_image_brings_what_a_container_would_compile(example_image: str) -> None:
+    """Compiled ahead: the application, what booting loads, what a request loads next, every template."""
+    files = run(example_image, "find", "/var/task/hover_runtime", "-type", "f").stdout
+    for script in (
+        "/var/task/public/index.php",
+        "/var/task/app/Http/Controllers/HomeController.php",
+        "/var/task/routes/web.php",
+        "/Illuminate/Foundation/Application.php",
+        "/Illuminate/Routing/Router.php",
+        "/Illuminate/Http/Response.php",
+        "/Illuminate/Console/Command.php",
+        "/Illuminate/Queue/Worker.php",
+    ):
+        assert f"{script}.bin\n" in files, script
+    templates = re.findall(r"/hover_runtime/views/(\w+\.php)\n", files)
+    assert templates
+    assert all(f"/hover_runtime/views/{name}.bin\n" in files for name in templates)
+
+
+def test_application_that_does_not_boot_without_its_environment_still_builds(
+    base_image: str,
+) -> None:
+    """Compiling ahead is tried with what there is: a build says what it lacks, and goes on."""
+    files = context(EXAMPLE, MANIFEST)
+    files["app/Http/Kernel.php"] = b"<?php throw new RuntimeException('no database');"
+    image = build(files, "hover-runtime-test-unbootable", base=base_image)
+    compiled = run(image, "find", "/var/task/hover_runtime/opcache", "-name", "*.bin").stdout
+    assert "/var/task/routes/web.php.bin\n" in compiled
 
 
 def test_only_the_last_layer_is_of_the_build(base_image: str) -> None:

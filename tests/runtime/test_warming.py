@@ -6,6 +6,7 @@ import pytest
 
 from tests.runtime.aws_api import AwsApi, AwsCall
 from tests.runtime.conftest import Start
+from tests.runtime.images import WRITTEN_AT
 
 PING = {"warmer_ping": True, "hold_ms": 0}
 
@@ -43,6 +44,16 @@ def test_visitors_find_everything_compiled(function: Start) -> None:
     compiled = web.api.invoke(PING).answer()["opcache_scripts"]
     web.http("/")
     assert web.api.invoke(PING).answer()["opcache_scripts"] == compiled
+
+
+@pytest.mark.parametrize(("later_s", "page"), [(0, "<!doctype html>"), (2, "changed")])
+def test_compiled_ahead_counts_while_its_source_is_the_same(
+    function: Start, later_s: int, page: str
+) -> None:
+    """What the image brings compiled is used for a script of the same date, and for no other."""
+    changed = routes("return 'changed, not the front page of the example';")
+    web = function(role="http", files=changed, files_of=WRITTEN_AT + later_s)
+    assert web.http("/")["body"].startswith(page)
 
 
 def test_containers_have_different_names(function: Start) -> None:

@@ -13,7 +13,7 @@ final class Outcome
     /** Given back, to come again after a delay. */
     public const RELEASED = 'released';
 
-    /** Given up after its last try, and kept among the application's failed jobs. */
+    /** Given up for good, and known to the application's failed jobs. */
     public const FAILED = 'failed';
 
     /** None of these: it comes again when its visibility timeout is over. */
@@ -24,5 +24,17 @@ final class Outcome
         public readonly int $delayS = 0,
         public readonly string $message = '',
     ) {
+    }
+
+    /** @param array<mixed> $report as `toArray` made it */
+    public static function of(array $report): self
+    {
+        return new self((string) $report['kind'], (int) $report['delay'], (string) $report['message']);
+    }
+
+    /** @return array<string, string|int> */
+    public function toArray(): array
+    {
+        return ['kind' => $this->kind, 'delay' => $this->delayS, 'message' => $this->message];
     }
 }

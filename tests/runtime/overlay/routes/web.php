@@ -48,6 +48,15 @@ Route::get('/fatal', function () {
     return str_repeat('x', 1 << 30);
 });
 
+// Small values by the million: PHP keeps the pages that held them.
+Route::get('/many-values/{count}', function (int $count) {
+    $values = [];
+    for ($i = 0; $i < $count; $i++) {
+        $values[] = "value $i of those that take some memory each";
+    }
+    return (string) count($values);
+});
+
 Route::get('/killed', function () {
     posix_kill(getmypid(), 9);
     sleep(5);
