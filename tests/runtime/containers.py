@@ -99,7 +99,8 @@ def start(
 ) -> Function:
     """Starts a container as in Lambda: nobody's user, nothing writable but /tmp.
 
-    `files` are put over the image's own, relative to /var/task; `files_of` is their date (Unix time).
+    `files` are put over the image's own, relative to /var/task; `files_of` is their date, in Unix
+    time.
     """
     name = f"hover-runtime-test-{uuid.uuid4().hex[:12]}"
     contents = {"hover_runtime/manifest.json": json.dumps(manifest or MANIFEST)} | (files or {})

@@ -189,7 +189,7 @@ def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
 
 
 def test_worker_that_keeps_much_memory_is_renewed(function: Start) -> None:
-    """A request whose memory stays taken: the next visitor meets a new worker, with the same OPcache."""
+    """A worker whose memory stays taken after its requests makes way for a new one."""
     web = function(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="256")
     before = json.loads(web.http("/pid")["body"])
     assert json.loads(web.http("/pid")["body"]) == before

@@ -137,7 +137,7 @@ def test_image_carries_no_more_than_it_should(example_image: str) -> None:
 
 
 def test_image_brings_what_a_container_would_compile(example_image: str) -> None:
-    """Compiled ahead: the application, what booting loads, what a request loads next, every template."""
+    """Compiled ahead: the application, what it boots with, what comes next, every template."""
     files = run(example_image, "find", "/var/task/hover_runtime", "-type", "f").stdout
     for script in (
         "/var/task/public/index.php",

@@ -184,7 +184,7 @@ def test_more_attempts_than_tries_fails_without_running(queue: Function, bodies:
 def test_job_that_ends_the_process_harms_no_other(
     queue: Function, bodies: Bodies, what: str
 ) -> None:
-    """exit(), a fatal error, a kill with a child left behind: that message comes again, a new process does the next."""
+    """exit(), a fatal error, a kill: that message comes again, a new process does the next."""
     messages = bodies({"what": "succeed"}, {"what": what}, {"what": "succeed", "label": "last"})
     assert work(queue, records(messages)) == ["m1"]
     assert any(line.startswith("job last") for line in queue.messages())
@@ -193,7 +193,7 @@ def test_job_that_ends_the_process_harms_no_other(
 def test_job_that_takes_too_long_comes_again_after_its_backoff(
     function: Start, bodies: Bodies
 ) -> None:
-    """A job's own $timeout ends it as Laravel's worker would; its next try waits for the backoff."""
+    """A job's own $timeout ends it as Laravel's worker would; it comes after its backoff."""
     messages = bodies({"what": "sleep", "timeout": 1}, {"what": "succeed", "label": "next"})
     with AwsApi(lambda _: (200, {})) as aws:
         queue = function(role="queue", HOVER_QUEUE="jobs", AWS_ENDPOINT_URL=aws.endpoint)
@@ -220,7 +220,7 @@ def test_exceptions_of_a_job_are_counted(queue: Function, bodies: Bodies) -> Non
 def test_worn_worker_leaves_its_place(
     queue: Function, bodies: Bodies, wish: dict[str, str]
 ) -> None:
-    """After a job that left half of the memory taken, or the database's connection dead, a new process is used."""
+    """A job took half of the memory, or lost the database: a new process does the next."""
     messages = bodies({"what": "succeed"}, wish, {"what": "succeed"})
     work(queue, records(messages))
     work(queue, records(bodies({"what": "succeed"})))
