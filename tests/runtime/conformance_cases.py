@@ -44,6 +44,11 @@ FIRST_FORMAT: Differences = dict.fromkeys(
 
 DECODED = "API Gateway decodes the path; what may stand in a request line stays decoded"
 PATH: Differences = {"server.REQUEST_URI": DECODED, "url": DECODED}
+PATH_INFO = dict.fromkeys(
+    ("server.DOCUMENT_URI", "server.ORIG_SCRIPT_FILENAME", "server.PATH_TRANSLATED",
+     "server.PHP_SELF", "server.SCRIPT_NAME"),
+    "the runtime runs index.php for every path, and splits none; Laravel sees the same path",
+)  # fmt: skip
 SLASH = "API Gateway decodes %2F, and nothing tells it from a slash any more"
 ENDED = "API Gateway ends the path at a decoded question mark"
 TWICE = "an encoding that API Gateway has uncovered cannot be told from one that was there"
@@ -147,6 +152,10 @@ PATHS = [
     get("lower-case escapes", "/%c3%bc", differs=PATH),
     get("sub-delimiters", "/~u/(x);v=1,2@3:4!$&'*"),
     get("script of another name", "/any/thing.php"),
+    get("front controller", "/index.php"),
+    get("front controller with a query", "/index.php?a=1"),
+    get("front controller and a path", "/index.php/a/b", differs=PATH_INFO),
+    get("name like the front controller's", "/index.phpx"),
     get("dot file", "/.env"),
     get("static name", "/favicon.ico"),
 ]  # fmt: skip
@@ -181,6 +190,13 @@ HEADERS = [
     get("7 KB of header", "/page", "X-Long: " + "v" * 7000),
     get("fifty headers", "/page", *(f"X-H{i}: {i}" for i in range(50))),
     get("digits in a name", "/page", "X-1-2: three"),
+    get("host with a port", "/page", "Host: api.example:8443", differs={"server.SERVER_PORT":
+        "nginx's own port; API Gateway's is always 443, and a local AWS tells its own so"}),
+    get("host in capitals", "/page", "Host: API.Example"),
+    get("another host", "/page", "Host: www.else.example", differs={"server.SERVER_NAME":
+        "nginx names the server block that took it; the runtime has none, and names the host"}),
+    get("forwarded by the visitor", "/page", "X-Forwarded-For: 1.2.3.4",
+        "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: http"),
     get("repeated header", "/page", "X-Two: a", "X-Two: b", differs={"server.HTTP_X_TWO": JOINED}),
     get("underscore in a name", "/page", "X_Forwarded_For: evil", "X_Own: evil"),
     get("dot in a name", "/page", "X.Dotted: dropped"),
@@ -237,6 +253,8 @@ BODIES = [
          + part("a[y][]", b"2") + part("f[x]", b"3", file="x.txt", media="text/plain") + END),
     send("file that was not chosen", "POST", "/page", MULTIPART, body=part("a", b"1")
          + part("f", b"", file='"; x="').replace(b'"; x="', b"") + END),
+    send("more files than PHP takes", "POST", "/page", MULTIPART, body=b"".join(
+        part("f[]", b"x", file=f"{i}.txt") for i in range(25)) + END),
     send("3 MB file", "POST", "/page", MULTIPART,
          body=part("f", ALL_BYTES * (3 * MB // 256), file="big.bin", media=BINARY[14:]) + END),
     send("multipart that is cut", "POST", "/page", MULTIPART, body=part("a", b"1") + b"--B\r\nCo"),
@@ -246,9 +264,11 @@ STATUSES = [
     wish("200 without a body", 200),
     wish("201", 201, "Location: /things/7", body=b"made"),
     wish("204", 204),
+    wish("204 with a body", 204, body=b"too much"),
     wish("301", 301, "Location: https://else.example/"),
     wish("303", 303, "Location: /here"),
     wish("304", 304, 'ETag: "x"'),
+    wish("304 with a body", 304, body=b"too much"),
     wish("307", 307, "Location: //else.example/x?y=%20z"),
     wish("400", 400, body=b"bad"),
     wish("401", 401, 'WWW-Authenticate: Basic realm="a b", charset="UTF-8"', body=b"who?"),
@@ -289,6 +309,8 @@ ANSWERS = [
     wish("repeated header out", 200, "X-Two: a", "X-Two: b", "Vary: Accept", "Vary: Origin"),
     wish("commas, colons, quotes out", 200, "X-Odd: a, b: \"c\"; d='e' \\ <f>", "X-Time: 10:20:30"),
     wish("UTF-8 header out", 200, "X-Name: Grüße 世界"),
+    get("Latin-1 header out", "/latin",
+        differs={"header x-name": "a function answers in JSON: no bytes but UTF-8"}),
     wish("empty header out", 200, "X-Empty: "),
     wish("header in odd case out", 200, "x-LOWER-Upper: Kept"),
     wish("7 KB header out", 200, "Content-Security-Policy: " + "x " * 1800),

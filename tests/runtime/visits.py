@@ -37,11 +37,16 @@ class Answer:
 
 
 def visit(method: str, target: str, *headers: str, body: bytes | str = b"") -> bytes:
-    """The bytes of a request to `HOST`; a body brings its length, unless it comes in chunks."""
+    """The bytes of a request, to `HOST` if no header names another.
+
+    A body brings its length, unless it comes in chunks.
+    """
     content = body.encode() if isinstance(body, str) else body
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {HOST}", "Connection: close", *headers]
-    chunked = any(header.lower().startswith("transfer-encoding:") for header in headers)
-    if content and not chunked:
+    names = {header.partition(":")[0].lower() for header in headers}
+    lines = [f"{method} {target} HTTP/1.1", "Connection: close", *headers]
+    if "host" not in names:
+        lines.append(f"Host: {HOST}")
+    if content and "transfer-encoding" not in names:
         lines.append(f"Content-Length: {len(content)}")
     return "\r\n".join([*lines, "", ""]).encode() + content
 
@@ -79,7 +84,7 @@ def send(raw: bytes, port: int, tls: ssl.SSLContext) -> Answer:
         response = http.client.HTTPResponse(connection, method=method)
         response.begin()
         headers = [
-            (name.lower(), value.encode("latin-1").decode(errors="replace"))
+            (name.lower(), value.encode("latin-1").decode(errors="surrogateescape"))
             for name, value in response.headers.items()
         ]
         return Answer(response.status, headers, response.read())

@@ -73,6 +73,6 @@ final class Params
         $name = preg_replace('/:\d+$/', '', $host) ?? $host;
         $named = substr($host, strlen($name) + 1);
         $port = $named !== '' ? $named : ($event->headers['x-forwarded-port'] ?? '');
-        return [$host, $name, ctype_digit($port) ? (int) $port : ($https ? 443 : 80), $https];
+        return [$host, strtolower($name), ctype_digit($port) ? (int) $port : ($https ? 443 : 80), $https];
     }
 }

@@ -27,6 +27,8 @@ Route::get('/jsonp', fn (Request $request) => response()->json(['a' => 1])->with
 
 Route::get('/abort/{status}', fn (int $status) => abort($status, "aborted with $status"));
 
+Route::get('/latin', fn () => response('named', 200, ['X-Name' => "gr\xfcn"]));
+
 Route::get('/reason', fn () => response('fishing')->setStatusCode(404, 'Gone Fishing'));
 
 Route::get('/maintenance', fn () => abort(503, 'back soon', ['Retry-After' => '60']));
