@@ -6,12 +6,13 @@
 [4] https://github.com/ministackorg/ministack/pull/766, measured on a live API
 [5] https://github.com/floci-io/floci/issues/2172, the same, with charsets
 [6] https://github.com/middleapi/standard-server/pull/93, of captures of live APIs
+[7] MiniStack 1.5.33, the local AWS of hover-async (services/apigateway.py)
 
 Both formats [1]:
 - header names are in lower case;
-- the path is decoded, and ends at a decoded `?` [3] [6]; `//`, dot segments and a trailing slash
-  are handed on as they are (nothing else is documented or reported; CloudFront, before it, hands on
-  the raw path);
+- the path is decoded [3] [6], all but %25 [7], and ends at a decoded `?` [6]; `//`, dot segments
+  and a trailing slash are handed on as they are (nothing else is documented or reported, and
+  CloudFront, before it, hands on the raw path);
 - a body is text for text/*, JSON, XML and JavaScript in UTF-8, and base64 for everything else,
   forms and no content type included [4] [5];
 - X-Forwarded-For, -Port, -Proto and X-Amzn-Trace-Id are added, Content-Length is always there [3];
@@ -27,14 +28,16 @@ Of an answer [1]: a status, headers, `cookies` as one Set-Cookie each (2.0) or `
 """
 
 import base64
+import re
 from collections import defaultdict
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote_to_bytes
+from urllib.parse import parse_qsl, quote
 
 from tests.runtime.visits import HOST, Answer, Request, parse
 
 HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 TEXT = {"application/json", "application/javascript", "application/xml"}
+ESCAPE = re.compile(rb"%(?!25)([0-9A-Fa-f]{2})")
 ADDRESS = "127.0.0.1"
 
 
@@ -112,7 +115,8 @@ def _first(request: Request, port: int) -> dict[str, Any]:
 
 def _target(request: Request) -> tuple[str, str]:
     path, _, query = request.target.partition("?")
-    return unquote_to_bytes(path).decode(errors="replace").partition("?")[0], query
+    decoded = ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), path.encode())
+    return decoded.decode(errors="replace").partition("?")[0], query
 
 
 def _headers(request: Request, port: int) -> dict[str, list[str]]:
