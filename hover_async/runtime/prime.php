@@ -59,10 +59,11 @@ function boot(string $list): void
     require getcwd() . '/vendor/autoload.php';
     $app = require getcwd() . '/bootstrap/app.php';
     $app->make(Http\Kernel::class)->bootstrap();
-    $app->make(Console\Kernel::class)->bootstrap();
-    foreach (SERVICES as $service) {
+    $console = $app->make(Console\Kernel::class);
+    $console->bootstrap();
+    foreach (['every command' => $console->all(...), ...array_fill_keys(SERVICES, $app->make(...))] as $what => $load) {
         try {
-            $app->make($service);
+            $load($what);
         } catch (Throwable) {
             // An application may lack it without its environment; what was loaded until then counts.
         }
