@@ -145,9 +145,8 @@ def queues(
 ) -> Queues:
     """The example with these queues, live; every test's messages are sent."""
     del base_image
-    stage = new_stage(
-        f"queues-{secrets.token_hex(2)}", tmp_path_factory.mktemp("queues"), local_aws
-    )
+    name = f"queues-{secrets.token_hex(2)}"
+    stage = new_stage(name, tmp_path_factory.mktemp("queues"), local_aws)
     shutil.copytree(OVERLAY, stage.project, dirs_exist_ok=True)
     stage.edit(
         "config/app.php",

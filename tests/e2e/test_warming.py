@@ -8,6 +8,7 @@ are started is the deploy's own doing, before Lambda could refuse.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,8 @@ TOO_FEW = "4 of 10 containers are warm: http.concurrency is 4, and no more can r
 def stage(base_image: str, local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """A stage whose website shall have ten warm containers; the first build of it is made."""
     del base_image
-    stage = new_stage("warming", tmp_path_factory.mktemp("warming"), local_aws)
+    name = f"warming-{secrets.token_hex(2)}"
+    stage = new_stage(name, tmp_path_factory.mktemp("warming"), local_aws)
     stage.manifest("warm: 3", f"warm: {WARM}")
     stage.build("--skip-tests")
     return stage
