@@ -16,6 +16,11 @@ RETENTION_S = 1_209_600
 """14 days, SQS's longest: what nobody fetched yet is not lost over a holiday."""
 VISIBILITY_FACTOR = 6
 """AWS asks for six times the function's timeout, so that retries of a throttled batch fit in."""
+MAX_RECEIVES = 1_000
+"""SQS's most; AWS asks for five at least, because of throttled batches. The runtime itself sends to
+the dead letters what failed for good: SQS counts receives, and knows neither a job's own tries nor
+what was received in vain. Left to SQS is what no invocation ever came to an end with.
+"""
 MAXIMUM_CONCURRENCY = (2, 1000)
 """What Lambda takes as a mapping's ScalingConfig.MaximumConcurrency."""
 
@@ -43,7 +48,7 @@ def _queue(stage: str, queue: str, spec: QueueSpec, *, alias: str, enabled: bool
     and as a receive, which counts as a try.
     """
     queue_id, dead_id = logical_id("SqsQueue", queue), logical_id("DeadLetters", queue)
-    redrive = {"deadLetterTargetArn": attribute(dead_id, "Arn"), "maxReceiveCount": spec.tries}
+    redrive = {"deadLetterTargetArn": attribute(dead_id, "Arn"), "maxReceiveCount": MAX_RECEIVES}
     resources: Resources = {
         queue_id: _sqs_queue(
             sqs_name(stage, queue),

@@ -139,6 +139,10 @@ def wish(label: str, *wishes: str) -> str:
     return json.dumps({"job": "App\\Jobs\\Wish@fire", "data": {"label": label, "wishes": wishes}})
 
 
+DOOMED = wish("doomed", *["throw"] * 9)
+OWN_TRIES = json.dumps({**json.loads(wish("own", *["throw"] * 9)), "maxTries": 4})
+
+
 @pytest.fixture(scope="module")
 def queues(
     base_image: str, local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
@@ -162,7 +166,7 @@ def queues(
     queues.send("ten", *(wish(f"ten-{i}", *["throw"] * (i in {3, 7})) for i in range(10)))
     orders = [wish("a1", "throw"), wish("a2"), wish("b1"), wish("a3"), wish("b2")]
     queues.send("orders.fifo", *orders, groups="aabab")
-    queues.send("doomed", wish("doomed", *["throw"] * 9), NO_JSON, UNKNOWN_CLASS, wish("innocent"))
+    queues.send("doomed", DOOMED, OWN_TRIES, NO_JSON, UNKNOWN_CLASS, wish("innocent"))
     return queues
 
 
@@ -234,20 +238,17 @@ def test_a_fifo_queue_keeps_the_order_of_a_group(queues: Queues) -> None:
     assert [queues.attempts(label)[0]["attempt"] for label in ("a2", "a3")] == [1, 1]
 
 
-def test_what_failed_for_good_ends_in_the_dead_letters(queues: Queues) -> None:
-    """A job that always throws, a body that is no JSON, one of no class: no other is harmed."""
+def test_what_failed_for_good_is_a_dead_letter_at_once(queues: Queues) -> None:
+    """A job that always throws, with the tries of the manifest or more of its own; a body that is
+    no JSON, and one of no class: each once, and no other message is harmed."""
+    buried = {DOOMED, OWN_TRIES, NO_JSON, UNKNOWN_CLASS}
     dead = eventually(
-        lambda: found if len(found := queues.dead_letters("doomed")) == 3 else None,
-        within_s=AGAIN_WITHIN_S,
+        lambda: found if len(found := queues.dead_letters("doomed")) == len(buried) else None,
+        within_s=FIRST_WITHIN_S,
     )
-    assert {message["Body"] for message in dead} == {
-        wish("doomed", *["throw"] * 9),
-        NO_JSON,
-        UNKNOWN_CLASS,
-    }
-    assert queues.left("doomed") == 0
+    assert {message["Body"] for message in dead} == buried
+    queues.drained("doomed", within_s=FIRST_WITHIN_S)
     assert [note["attempt"] for note in queues.attempts("doomed")] == [1, 2]
+    assert [note["attempt"] for note in queues.attempts("own")] == [1, 2, 3, 4]
     assert len(queues.attempts("innocent")) == 1
-    assert sorted(note["payload"] for note in queues.failed("doomed")) == sorted(
-        message["Body"] for message in dead
-    )
+    assert sorted(note["payload"] for note in queues.failed("doomed")) == sorted(buried)

@@ -155,7 +155,7 @@ def test_a_queue_is_kept_with_its_messages() -> None:
         "VisibilityTimeout": 600,
         "RedrivePolicy": {
             "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLettersDefault", "Arn"]},
-            "maxReceiveCount": 4,
+            "maxReceiveCount": 1_000,
         },
     }
     assert properties(found, "DeadLettersMZ2efifo")["QueueName"] == "m-shop-dev-dead.fifo"
@@ -167,6 +167,19 @@ def test_a_queue_is_kept_with_its_messages() -> None:
         "Enabled": False,
         "ScalingConfig": {"MaximumConcurrency": 7},
     }
+
+
+@pytest.mark.parametrize("tries", [1, 3, 1000])
+def test_sqs_takes_no_try_from_a_job(tries: int) -> None:
+    """Receives in vain, and more tries of a job's own, stay below what SQS would move it for."""
+    found = resources(manifest(queue={"jobs": {"tries": tries, "dead-letter": True}}))
+    (redrive,) = [
+        queue["RedrivePolicy"]
+        for queue in of_type(found, "AWS::SQS::Queue").values()
+        if "RedrivePolicy" in queue
+    ]
+    assert redrive["maxReceiveCount"] >= max(tries, 5)
+    assert redrive["maxReceiveCount"] <= 1000
 
 
 def test_a_fifo_queue_hands_over_one_message_at_a_time() -> None:
