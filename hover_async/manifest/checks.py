@@ -58,9 +58,6 @@ def _http_checks(manifest: Manifest) -> Iterator[Found]:
         yield Found(("http", "certificate"), "a certificate needs http.domains as well")
     for index in _repeated(http.domains):
         yield Found(("http", "domains", index), f"'{http.domains[index]}' is given twice")
-    if http.concurrency is not None and http.warm > http.concurrency:
-        message = f"{http.warm} containers cannot be warm with a concurrency of {http.concurrency}"
-        yield Found(("http", "warm"), message)
 
 
 def _queue_checks(manifest: Manifest, key: str, spec: QueueSpec) -> Iterator[Found]:

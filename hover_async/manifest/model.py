@@ -79,7 +79,7 @@ class QueueSpec(_Section):
     """A function that works on one or more queues, as `artisan queue:work` would, whose defaults
     for `tries` and `backoff` these are.
 
-    With `dead_letter`, SQS moves a message to `<queue>-<name>-dead` after `tries` receives.
+    With `dead_letter`, a job that failed for good is sent to `<queue>-<name>-dead`.
     """
 
     memory: of.Memory = 1024

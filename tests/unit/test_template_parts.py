@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 
 from hover_async.manifest import Manifest
@@ -154,7 +155,7 @@ def test_a_queue_is_kept_with_its_messages() -> None:
         "VisibilityTimeout": 600,
         "RedrivePolicy": {
             "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLettersDefault", "Arn"]},
-            "maxReceiveCount": 4,
+            "maxReceiveCount": 1_000,
         },
     }
     assert properties(found, "DeadLettersMZ2efifo")["QueueName"] == "m-shop-dev-dead.fifo"
@@ -162,10 +163,57 @@ def test_a_queue_is_kept_with_its_messages() -> None:
         "EventSourceArn": {"Fn::GetAtt": ["SqsQueueMZ2efifo", "Arn"]},
         "FunctionName": {"Ref": "QueueJobsLive"},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "BatchSize": 5,
+        "BatchSize": 1,
         "Enabled": False,
         "ScalingConfig": {"MaximumConcurrency": 7},
     }
+
+
+@pytest.mark.parametrize("tries", [1, 3, 1000])
+def test_sqs_takes_no_try_from_a_job(tries: int) -> None:
+    """Receives in vain, and more tries of a job's own, stay below what SQS would move it for."""
+    found = resources(manifest(queue={"jobs": {"tries": tries, "dead-letter": True}}))
+    (redrive,) = [
+        queue["RedrivePolicy"]
+        for queue in of_type(found, "AWS::SQS::Queue").values()
+        if "RedrivePolicy" in queue
+    ]
+    assert redrive["maxReceiveCount"] >= max(tries, 5)
+    assert redrive["maxReceiveCount"] <= 1000
+
+
+def test_a_fifo_queue_hands_over_one_message_at_a_time() -> None:
+    """Nothing is received behind a message that comes again, and loses a try by it."""
+    found = resources(manifest(queue={"jobs": {"queues": ["a", "b.fifo"], "batch": 10}}))
+    assert properties(found, "ConsumerA")["BatchSize"] == 10
+    assert properties(found, "ConsumerBZ2efifo")["BatchSize"] == 1
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "queues", "most"),
+    [
+        (None, ["a"], None),
+        (10, ["a"], 10),
+        (10, ["a", "b", "c"], 3),
+        (1, ["a"], 2),
+        (1500, ["a"], 1000),
+    ],
+)
+def test_no_more_is_received_than_the_function_may_run(
+    concurrency: int | None, queues: list[str], most: int | None
+) -> None:
+    """The queues share the function's reserve: a throttled batch would be received in vain."""
+    reserve = {} if concurrency is None else {"concurrency": concurrency}
+    found = resources(manifest(queue={"jobs": {"queues": queues, **reserve}}))
+    scaling = properties(found, "ConsumerA").get("ScalingConfig")
+    assert scaling == (most and {"MaximumConcurrency": most})
+
+
+def test_what_the_manifest_says_of_messages_at_once_is_taken() -> None:
+    """max-concurrency is for each queue, and wins over a share of the reserve."""
+    jobs = {"queues": ["a", "b"], "concurrency": 10, "max-concurrency": 9}
+    found = resources(manifest(queue={"jobs": jobs}))
+    assert properties(found, "ConsumerB")["ScalingConfig"] == {"MaximumConcurrency": 9}
 
 
 def test_a_queue_stays_the_same_when_another_function_takes_it_over() -> None:
@@ -186,6 +234,14 @@ def test_what_is_started_each_minute_is_never_run_twice() -> None:
     assert properties(found, "SchedulerOnce")["MaximumRetryAttempts"] == 0
     (ping,) = properties(found, "WarmerRule")["Targets"]
     assert json.loads(ping["Input"]) == {"warmer": True, "containers": 4}
+
+
+@pytest.mark.parametrize(("concurrency", "kept"), [(4, 4), (10, 10), (50, 10)])
+def test_no_more_is_kept_warm_than_the_function_may_run(concurrency: int, kept: int) -> None:
+    """The warmer's event asks for `http.warm` containers, but never for more than the reserve."""
+    found = resources(manifest(http={"warm": 10, "concurrency": concurrency}))
+    (target,) = properties(found, "WarmerRule")["Targets"]
+    assert json.loads(target["Input"]) == {"warmer": True, "containers": kept}
 
 
 def test_rules_that_are_not_wanted_are_not_there() -> None:
