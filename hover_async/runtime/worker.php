@@ -66,7 +66,7 @@ final class SqsJob extends Job implements JobContract
     {
         return match (true) {
             $this->hasFailed() && $this->failureIsKept => new Outcome(Outcome::FAILED, 0, $message),
-            $this->hasFailed() => new Outcome(Outcome::UNKNOWN, 0, $message),
+            $this->hasFailed() => new Outcome(Outcome::UNRECORDED, 0, $message),
             $this->isReleased() => new Outcome(Outcome::RELEASED, $this->delayS, $message),
             $this->isDeleted() => new Outcome(Outcome::DELETED),
             default => new Outcome(Outcome::UNKNOWN, 0, $message),
@@ -163,7 +163,7 @@ final class JobWorker extends LaravelWorker
     $workerOptions = new WorkerOptions(
         backoff: $options['backoff'],
         memory: $options['memory_mb'],
-        timeout: 0,
+        timeout: $options['timeout'],
         maxTries: $options['tries'],
     );
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,13 +44,29 @@ class Function:
     api: RuntimeApi
     name: str
 
-    def logs(self) -> list[dict[str, Any]]:
-        """What it logged, line by line."""
-        lines = docker("logs", self.name).splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+    def logs(self, *, busy: bool = False) -> list[dict[str, Any]]:
+        """What it logged until now, line by line.
+
+        The engine hands lines on a moment later. So unless the function is `busy`, it is given an
+        event that is none, and its complaint about that one is waited for.
+        """
+        marker = f"marker-{uuid.uuid4().hex}"
+        running = docker("inspect", "--format", "{{.State.Running}}", self.name).strip() == "true"
+        if running and not busy:
+            self.api.invoke({marker: 0}).error()
+        for _ in range(100):
+            text = docker("logs", self.name)
+            if marker in text or not running or busy:
+                break
+            time.sleep(0.05)
+        return [
+            json.loads(line)
+            for line in text.splitlines()
+            if line.startswith("{") and marker not in line
+        ]
 
     def messages(self) -> list[str]:
-        return [entry["message"] for entry in self.logs()]
+        return [entry["message"] for entry in self.logs() if "keys marker-" not in entry["message"]]
 
     def run(self, *command: str) -> str:
         """Runs a command in the container."""

@@ -106,7 +106,7 @@ def test_output_is_logged_while_the_command_runs(cli: Function) -> None:
     """The log has a line before the command ends."""
     call = cli.api.send({"command": ["probe:sleep", "2"]})
     time.sleep(1.2)
-    mine = [e["message"] for e in cli.logs() if e["requestId"] == call.request_id]
+    mine = [e["message"] for e in cli.logs(busy=True) if e["requestId"] == call.request_id]
     assert mine == ["sleeping"]
     answer = call.reply.get(timeout=10).answer()
     assert output(answer) == b"sleeping\nawake\n"

@@ -174,6 +174,38 @@ def test_dead_letter_that_sqs_refuses_is_not_lost(function: Start, bodies: Bodie
     assert work(queue, records(bodies({"what": "fail"}))) == ["m0"]
 
 
+FORGETFUL = """<?php
+namespace App\\Providers;
+class AppServiceProvider extends \\Illuminate\\Support\\ServiceProvider
+{
+    public function register(): void
+    {
+        $this->app->extend('queue.failer', fn () => throw new \\RuntimeException('gone'));
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "undone", "buried"), [(MANIFEST, ["m0"], 0), (WITH_DEAD_LETTERS, [], 1)]
+)
+def test_failed_job_that_cannot_be_recorded_is_not_lost(
+    function: Start, bodies: Bodies, manifest: dict[str, Any], undone: list[str], buried: int
+) -> None:
+    """Without a record of failed jobs it comes again, or is among the dead letters."""
+    with AwsApi(lambda _: (200, {})) as aws:
+        queue = function(
+            role="queue",
+            HOVER_QUEUE="jobs",
+            manifest=manifest,
+            files={"app/Providers/AppServiceProvider.php": FORGETFUL},
+            AWS_ENDPOINT_URL=aws.endpoint,
+        )
+        assert work(queue, records(bodies({"what": "fail"}))) == undone
+        assert [call.target for call in aws.calls] == ["AmazonSQS.SendMessage"] * buried
+    assert any("failed, but not recorded" in line for line in queue.messages())
+
+
 def test_more_attempts_than_tries_fails_without_running(queue: Function, bodies: Bodies) -> None:
     """A message that came too often (its containers died) is failed, not run."""
     assert work(queue, records(bodies({"what": "succeed", "label": "x"}), attempt=4)) == []
@@ -201,6 +233,15 @@ def test_job_that_takes_too_long_comes_again_after_its_backoff(
         assert [call.json["VisibilityTimeout"] for call in aws.calls] == [5]
     assert "message m0 is released: it took too long" in queue.messages()
     assert any(line.startswith("job next") for line in queue.messages())
+
+
+def test_timeout_of_the_manifest_is_every_jobs(function: Start, bodies: Bodies) -> None:
+    """A job without a $timeout of its own has the queue's."""
+    jobs = MANIFEST["queue"]["jobs"] | {"timeout": 1}
+    queue = function(
+        role="queue", HOVER_QUEUE="jobs", manifest=MANIFEST | {"queue": {"jobs": jobs}}
+    )
+    assert work(queue, records(bodies({"what": "sleep"}, {"what": "succeed"}))) == ["m0"]
 
 
 def test_job_that_takes_too_long_on_its_last_try_is_failed(queue: Function, bodies: Bodies) -> None:
@@ -246,7 +287,7 @@ def test_fifo_group_keeps_its_order(queue: Function, bodies: Bodies) -> None:
 
 def test_poison_message_is_not_worth_the_worker(queue: Function, bodies: Bodies) -> None:
     """A body that is no job comes again (and so to the dead letters), others are done."""
-    broken = ["no json", '{"job": "No\\\\Such@class", "data": []}']
+    broken = ["no json", '{"job": "No\\Such@class", "data": []}']
     messages = [*broken, *bodies({"what": "succeed"})]
     failures = work(queue, records(messages))
     assert "m2" not in failures

@@ -157,3 +157,23 @@ def test_container_that_cannot_start_says_why(
     assert failure["errorType"] == "Hover.RuntimeError"
     assert docker("wait", one.name).strip() == "1"
     assert any(message in line for line in one.messages())
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [(400, {"__type": "ThrottlingException", "message": "slow down"}), (503, {}), (429, {})],
+    ids=["throttled", "unavailable", "too many"],
+)
+def test_busy_kms_is_asked_again(
+    function: Start, sealed: Sealed, refusal: tuple[int, dict[str, str]]
+) -> None:
+    """Two refusals for lack of capacity do not keep a container from starting."""
+    refusals = [refusal, refusal]
+
+    def busy(call: AwsCall) -> tuple[int, Any]:
+        return refusals.pop() if refusals else kms(call)
+
+    with AwsApi(busy) as aws:
+        one = function(files=sealed(), AWS_ENDPOINT_URL=aws.endpoint)
+        assert env(one, "API_TOKEN")["env"] == PLAIN
+        assert len(aws.calls) == 3

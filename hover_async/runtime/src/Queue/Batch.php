@@ -60,8 +60,9 @@ final class Batch
         try {
             if ($outcome->kind === Outcome::RELEASED) {
                 $this->sqs->release($record, $outcome->delayS);
-            } elseif ($outcome->kind === Outcome::FAILED && $this->hasDeadLetters) {
+            } elseif ($outcome->isFinal() && $this->hasDeadLetters) {
                 $this->sqs->bury($record);
+                return true;
             }
         } catch (RuntimeError $e) {
             $this->log->warning("message {$record['messageId']} comes again after its visibility timeout: {$e->getMessage()}");

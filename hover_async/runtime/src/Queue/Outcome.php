@@ -16,6 +16,9 @@ final class Outcome
     /** Given up for good, and known to the application's failed jobs. */
     public const FAILED = 'failed';
 
+    /** Given up for good, but the application's failed jobs could not be told. */
+    public const UNRECORDED = 'failed, but not recorded';
+
     /** None of these: it comes again when its visibility timeout is over. */
     public const UNKNOWN = 'unknown';
 
@@ -24,6 +27,12 @@ final class Outcome
         public readonly int $delayS = 0,
         public readonly string $message = '',
     ) {
+    }
+
+    /** Whether the job is not to run again. */
+    public function isFinal(): bool
+    {
+        return in_array($this->kind, [self::DELETED, self::FAILED, self::UNRECORDED], true);
     }
 
     /** @param array<mixed> $report as `toArray` made it */

@@ -22,6 +22,9 @@ final class Worker
     public const WORN = 'worn';
 
     private const BOOT_TIMEOUT_S = 60.0;
+
+    /** The manifest's default (hover_async/manifest/model.py, QueueSpec), as Laravel's. */
+    private const TIMEOUT_S = 60;
     private const PAUSE_S = 0.2;
 
     /** @var resource|null */
@@ -116,6 +119,7 @@ final class Worker
             [...$this->php->command(), "$this->runtime/worker.php", Json::encode([
                 'tries' => (int) ($this->options['tries'] ?? 1),
                 'backoff' => str_replace(' ', '', implode(',', (array) ($this->options['backoff'] ?? 0))),
+                'timeout' => (int) ($this->options['timeout'] ?? self::TIMEOUT_S),
                 'memory_mb' => intdiv($this->php->memoryMb, 2),
             ])],
             [0 => $null, 1 => ['pipe', 'w'], 2 => ['redirect', 1], 3 => ['pipe', 'r'], 4 => ['pipe', 'w']],
