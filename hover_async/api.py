@@ -164,9 +164,12 @@ async def decrypt_secrets(
 
     Raises `ProjectError` when there is one already, unless `overwrite`; else as `list_secrets`.
     """
-    from hover_async.secrets.process import decrypt_stage
+    from hover_async.secrets.process import decrypt_stage, sealed_secrets
 
     manifest, places = _secrets_of(stage, project)
+    if not overwrite:
+        places.require_no_plain()
+    sealed_secrets(places)  # what is wrong with it is told without asking AWS
     async with _open_keys(manifest, profile=profile, target=target) as keys:
         return await decrypt_stage(places, keys, overwrite=overwrite)
 
@@ -178,9 +181,10 @@ async def list_secrets(
 
     Raises `UsageError` when the file is missing or was changed, `AwsError` for KMS.
     """
-    from hover_async.secrets.process import read_stage
+    from hover_async.secrets.process import read_stage, sealed_secrets
 
     manifest, places = _secrets_of(stage, project)
+    sealed_secrets(places)  # what is wrong with it is told without asking AWS
     async with _open_keys(manifest, profile=profile, target=target) as keys:
         secrets = await read_stage(places, keys)
     return {name: name in manifest.environment for name in secrets}

@@ -2,11 +2,12 @@
 
     HoverError                          exit 1 unless said otherwise
     ├── UsageError                      exit 2: what was asked cannot be done as asked
-    │   ├── ManifestError               the stage's manifest is wrong; carries every problem found
+    │   ├── ProblemsFound               a file is wrong; carries every problem found
+    │   │   ├── ManifestError           ... the stage's manifest
+    │   │   └── SecretsInvalid          ... the stage's plain secrets
     │   ├── BuildMissing                there is no build to deploy, or it is incomplete
     │   ├── StageMismatch               the build is of another stage than the one named
     │   ├── ProjectError                the project directory is not what a build needs
-    │   ├── SecretsInvalid              the plain secrets are wrong; carries every problem found
     │   ├── SecretsMissing              the stage has no such file of secrets
     │   └── SecretsDamaged              the encrypted secrets are not what was written for the stage
     ├── DockerError                     the Docker Engine refused or failed
@@ -96,8 +97,10 @@ class Problem:
         return f"{where}:{at} {self.message}{did_you_mean}"
 
 
-class _ProblemsFound(UsageError):
+class ProblemsFound(UsageError):
     """A file is wrong. `problems` holds every one found, in the order of the file."""
+
+    code = "problems-found"
 
     def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
         super().__init__("\n".join(str(problem) for problem in problems), hint=hint)
@@ -108,7 +111,7 @@ class _ProblemsFound(UsageError):
         return {**super().details(), "problems": problems}
 
 
-class ManifestError(_ProblemsFound):
+class ManifestError(ProblemsFound):
     code = "manifest"
 
 
@@ -124,7 +127,7 @@ class ProjectError(UsageError):
     code = "project"
 
 
-class SecretsInvalid(_ProblemsFound):
+class SecretsInvalid(ProblemsFound):
     """A stage's plain secrets are wrong. No problem shows a value, or what may be one."""
 
     code = "secrets-invalid"

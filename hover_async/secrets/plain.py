@@ -1,8 +1,8 @@
 """The plain file, in the dialect of Laravel's own reader, phpdotenv 5, and stricter.
 
-Whatever is accepted here means to phpdotenv the same. What it would replace (`${OTHER}`), cut off
+What is accepted here means the same to phpdotenv. What it would replace (`${OTHER}`), cut off
 (`secret#1` without quotes) or let win (a name given twice) is a problem, for a secret that came out
-a little different would be found by nobody. https://github.com/vlucas/phpdotenv/tree/5.6
+a little different would be found by nobody. https://github.com/vlucas/phpdotenv
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ _NAME = re.compile(rf"{_SPACE}*(?:export{_SPACE}+)?([A-Za-z_][A-Za-z0-9_]*){_SPA
 _SINGLE = re.compile(r"'([^'\n]*)'")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _UNQUOTED = re.compile(r"[^\s#]*", re.ASCII)
-_AFTER_QUOTES = re.compile(rf"{_SPACE}*(#.*)?(\n|\Z)")
-_AFTER_UNQUOTED = re.compile(rf"({_SPACE}+#.*|{_SPACE}*)(\n|\Z)")
+_END = re.compile(rf"({_SPACE}+#.*|{_SPACE}*)(\n|\Z)")
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_.]+\}")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {'"': '"', "\\": "\\", "$": "$"} | dict(zip("nrtfv", "\n\r\t\f\v", strict=True))
@@ -120,7 +119,7 @@ def _value(text: str, name: re.Match[str]) -> tuple[str, int]:
         quoted = _SINGLE.match(text, start)
         if not quoted:
             raise _Wrong("' is not closed in its line; several lines stand in double quotes")
-        return quoted[1], _end(_AFTER_QUOTES, text, quoted.end())
+        return quoted[1], _end(text, quoted.end())
     unquoted = _UNQUOTED.match(text, start)
     assert unquoted  # noqa: S101 - it matches nothing at all, too
     if _VARIABLE.search(unquoted[0]):
@@ -129,7 +128,7 @@ def _value(text: str, name: re.Match[str]) -> tuple[str, int]:
         return "", comment.end()
     if text.startswith("#", unquoted.end()):
         raise _Wrong("a # without a space before it: put the value in quotes")
-    return unquoted[0], _end(_AFTER_UNQUOTED, text, unquoted.end())
+    return unquoted[0], _end(text, unquoted.end())
 
 
 def _double_quoted(text: str, start: int) -> tuple[str, int]:
@@ -142,11 +141,11 @@ def _double_quoted(text: str, start: int) -> tuple[str, int]:
     if _VARIABLE.search(_ESCAPE.sub("", inner)):
         raise _Wrong(_INTERPOLATED)
     value = _ESCAPE.sub(lambda escape: _ESCAPED[escape[1]], inner)
-    return value, _end(_AFTER_QUOTES, text, quoted.end())
+    return value, _end(text, quoted.end())
 
 
-def _end(allowed: re.Pattern[str], text: str, position: int) -> int:
-    rest = allowed.match(text, position)
+def _end(text: str, position: int) -> int:
+    rest = _END.match(text, position)
     if not rest:
         raise _Wrong("more after the value: put a value with spaces or quotes in quotes")
     return rest.end()

@@ -17,7 +17,7 @@ from pathlib import Path
 from hover_async.errors import Conflict, HoverError, NotFound, SecretsDamaged
 from hover_async.manifest import Manifest
 from hover_async.ports import DataKey, Keys
-from hover_async.secrets.envelope import context_of, parse_envelope
+from hover_async.secrets.envelope import Envelope, context_of, parse_envelope
 from hover_async.secrets.files import FOR_EVERYBODY, FOR_ME, Places, read, written
 from hover_async.secrets.names import require_room
 from hover_async.secrets.plain import read_plain, write_plain
@@ -58,6 +58,11 @@ def plain_secrets(places: Places, manifest: Manifest) -> tuple[bytes, Mapping[st
     return content, secrets
 
 
+def sealed_secrets(places: Places) -> Envelope:
+    """The stage's encrypted file. Raises `SecretsMissing` and `SecretsDamaged`."""
+    return parse_envelope(places.sealed.name, places.read_sealed(), places.stage)
+
+
 async def encrypt_stage(
     places: Places, manifest: Manifest, keys: Keys, *, create_key: bool
 ) -> EncryptedSecrets:
@@ -70,7 +75,7 @@ async def encrypt_stage(
     before = await _names(places, keys)
     sealed = seal(secrets, places.stage, data_key).to_json()
     with written(places.sealed, sealed, mode=FOR_EVERYBODY) as beside:
-        if await _open(read(beside), places, keys) != secrets:
+        if await _open(parse_envelope(beside.name, read(beside), places.stage), keys) != secrets:
             raise SecretsDamaged(
                 f"what was written to '{beside.parent}' does not open as it was sealed",
                 hint="nothing was changed; look at this machine's disk, then try again",
@@ -104,7 +109,7 @@ async def read_stage(places: Places, keys: Keys) -> Mapping[str, Secret]:
 
     Raises `SecretsMissing`, `SecretsDamaged` and `AwsError`.
     """
-    return await _open(places.read_sealed(), places, keys)
+    return await _open(sealed_secrets(places), keys)
 
 
 async def _names(places: Places, keys: Keys) -> Sequence[str]:
@@ -115,8 +120,7 @@ async def _names(places: Places, keys: Keys) -> Sequence[str]:
         return ()
 
 
-async def _open(content: bytes, places: Places, keys: Keys) -> Mapping[str, Secret]:
-    envelope = parse_envelope(places.sealed.name, content, places.stage)
+async def _open(envelope: Envelope, keys: Keys) -> Mapping[str, Secret]:
     try:
         key = await keys.unwrap(envelope.key_id, envelope.wrapped, envelope.context)
     except NotFound as error:
