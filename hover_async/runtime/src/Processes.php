@@ -6,6 +6,20 @@ namespace Hover;
 
 final class Processes
 {
+    /**
+     * The command as it must be run for `$environment` to arrive as a whole: proc_open drops variables whose value
+     * is empty. It stays one process.
+     *
+     * @param list<string> $command
+     * @param array<string, string> $environment
+     * @return list<string>
+     */
+    public static function withEmptyVariables(array $command, array $environment): array
+    {
+        $empty = array_keys($environment, '', true);
+        return $empty === [] ? $command : ['env', ...array_map(static fn (string $name): string => "$name=", $empty), ...$command];
+    }
+
     /** Ends a process and all that it started, children first being stopped so that none is started meanwhile. */
     public static function kill(int $pid): void
     {

@@ -28,6 +28,7 @@ final class Process
     public function __construct(array $command, string $directory, array $environment)
     {
         $streams = [['file', '/dev/null', 'r'], ['pipe', 'w'], ['redirect', 1]];
+        $command = Processes::withEmptyVariables($command, $environment);
         $process = proc_open($command, $streams, $pipes, $directory, $environment);
         if ($process === false) {
             throw new RuntimeError("cannot run $command[0]");

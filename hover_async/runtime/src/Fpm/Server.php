@@ -57,6 +57,7 @@ final class Server
             '--fpm-config', $this->configuration,
             '-d', "memory_limit={$this->memoryLimitMb}M",
         ];
+        $command = Processes::withEmptyVariables($command, $this->environment);
         $null = ['file', '/dev/null', 'r+'];
         $process = proc_open($command, [$null, $null, ['pipe', 'w']], $pipes, '/', $this->environment);
         if ($process === false) {

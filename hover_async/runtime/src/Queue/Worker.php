@@ -71,10 +71,10 @@ final class Worker
     {
         $null = ['file', '/dev/null', 'r'];
         $this->process = proc_open(
-            [PHP_BINARY, "$this->runtime/worker.php", Json::encode([
+            Processes::withEmptyVariables([PHP_BINARY, "$this->runtime/worker.php", Json::encode([
                 'tries' => (int) ($this->options['tries'] ?? 1),
                 'backoff' => str_replace(' ', '', implode(',', (array) ($this->options['backoff'] ?? 0))),
-            ])],
+            ])], $this->environment),
             [0 => $null, 1 => ['pipe', 'w'], 2 => ['redirect', 1], 3 => ['pipe', 'r'], 4 => ['pipe', 'w']],
             $this->pipes,
             dirname($this->runtime),
