@@ -13,8 +13,8 @@ from stat import S_ISREG
 from hover_async.build_record import HOVER
 from hover_async.errors import ProjectError, SecretsMissing
 
-MAX_BYTES = 4 * 1024 * 1024
-"""Of a file that is read at all; the secrets in it end far below."""
+MAX_BYTES = 8 * 1024 * 1024
+"""Of a file that is read at all: as many secrets as there may be end below, however escaped."""
 FOR_EVERYBODY = 0o644
 """The encrypted file lies in the repository, and in an image whose user Lambda chooses."""
 FOR_ME = 0o600
@@ -37,6 +37,11 @@ class Places:
 
     def read_plain(self) -> bytes:
         """Raises `SecretsMissing`, or `ProjectError` when it cannot be read."""
+        if self.plain.is_symlink():
+            raise ProjectError(
+                f"'{self.plain}' is a link: removing it would leave the secrets where it leads to",
+                hint="put the file itself there",
+            )
         return read(
             self.plain,
             "there is nothing to encrypt",
@@ -67,16 +72,21 @@ class Places:
                 f"'{self.plain}' was changed while it was encrypted, so it is still there",
                 hint=f"run 'hover-async secrets encrypt {self.stage}' again",
             )
-        self.plain.unlink()
-        _flush_directory(self.plain.parent)
+        try:
+            self.plain.unlink()
+            _flush_directory(self.plain.parent)
+        except OSError as error:
+            raise ProjectError(
+                f"'{self.plain}' cannot be removed: {error.strerror}",
+                hint="its secrets are encrypted: remove it yourself",
+            ) from error
 
 
 def read(path: Path, missing: str = "it is gone", hint: str | None = None) -> bytes:
     """Raises `SecretsMissing`, or `ProjectError` when it cannot be read."""
     try:
-        # A link is refused: removing it would leave the secrets where it leads to.
-        if not S_ISREG(path.lstat().st_mode):
-            raise ProjectError(f"'{path}' is not a file", hint="put a plain file there, no link")
+        if not S_ISREG(path.stat().st_mode):
+            raise ProjectError(f"'{path}' is not a file", hint="put one there")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):

@@ -15,12 +15,14 @@ from hover_async.errors import Problem, SecretsInvalid
 from hover_async.secrets.names import problem_of_name, problem_of_value
 from hover_async.values import Secret
 
+MAX_PROBLEMS = 50
+"""Then it is another kind of file."""
 _SPACE = r"[ \t\v\f]"
 _NEWLINE = re.compile(r"\r\n|\r")
 _NOTHING = re.compile(rf"{_SPACE}*(#.*)?(\n|\Z)")
 _NAME = re.compile(rf"{_SPACE}*(?:export{_SPACE}+)?([A-Za-z_][A-Za-z0-9_]*){_SPACE}*=({_SPACE}*)")
 _SINGLE = re.compile(r"'([^'\n]*)'")
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_DOUBLE = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _UNQUOTED = re.compile(r"[^\s#]*", re.ASCII)
 _END = re.compile(rf"({_SPACE}+#.*|{_SPACE}*)(\n|\Z)")
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_.]+\}")
@@ -44,8 +46,8 @@ class _Wrong(Exception):
 def read_plain(file: str, content: bytes) -> Mapping[str, Secret]:
     """The secrets in `content`, in their order. `file` names it in problems.
 
-    Raises `SecretsInvalid` with every problem found; nothing that stands in the file is in them but
-    the names of variables.
+    Raises `SecretsInvalid` with every problem found (the first 50); nothing that stands in the file
+    is in them but the names of variables.
     """
     return _Reading(file).read(content)
 
@@ -71,12 +73,12 @@ class _Reading:
         return self.values
 
     def _entries(self, text: str) -> None:
-        position = 0
-        while position < len(text):
+        position, line, counted = 0, 1, 0
+        while position < len(text) and len(self.problems) < MAX_PROBLEMS:
             if nothing := _NOTHING.match(text, position):
                 position = nothing.end()
                 continue
-            line = text.count("\n", 0, position) + 1
+            line, counted = line + text.count("\n", counted, position), position
             after_line = text.find("\n", position) + 1 or len(text)
             name = _NAME.match(text, position)
             if not name:

@@ -258,7 +258,9 @@ async def test_only_a_file_is_a_plain_file(desk: Desk) -> None:
     elsewhere = desk.places.project / "mine.env"
     elsewhere.write_text(PLAIN)
     desk.places.plain.symlink_to(elsewhere)
-    await desk.refused(ProjectError)
+    error = await desk.refused(ProjectError)
+    assert "is a link" in str(error)
+    assert elsewhere.read_text() == PLAIN
     desk.places.plain.unlink()
     desk.places.plain.mkdir()
     with pytest.raises(ProjectError, match="is not a file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -146,6 +147,14 @@ def test_no_text_gives_a_traceback(text: str | bytes) -> None:
         lines = re.findall(rf"^{re.escape(FILE)}:(\d+):1: ", str(error), re.MULTILINE)
         assert len(lines) == len(error.problems)
         assert all(1 <= int(line) <= last for line in lines)
+
+
+@pytest.mark.parametrize("text", ["A\n" * 500_000, 'A="' + "x\\" * 500_000, "A=" + "$" * 10**6])
+def test_a_file_of_another_kind_is_refused_at_once(text: str) -> None:
+    """A megabyte of anything is no work, and its first problems are enough."""
+    before = time.process_time()
+    assert 1 <= len(problems(text)) <= 50
+    assert time.process_time() - before < 1
 
 
 CANARY = "c4n4ry"
