@@ -109,6 +109,8 @@ def test_secrets_reach_the_application_alone(stage: Stage) -> None:
         *ok(stage, "secrets", "list", "dev", "--local", "--json"),
     ]
     assert not plain(stage).exists()
+    assert "made the KMS key arn:aws:kms:" in told[0]
+    assert "'hover-async local down' forgets the key" in told[1]
     assert json.loads(told[-2])["secrets"] == [
         {"name": name, "overrides_environment": name == "APP_NAME"} for name in SECRETS
     ]
