@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError
 
 from hover_async.aws.errors import translate
 from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.keys import KmsKeys
 from hover_async.aws.pacing import Pacer
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
@@ -24,7 +25,7 @@ from hover_async.aws.service import Service
 from hover_async.aws.stacks import CloudFormationStacks
 from hover_async.aws.storage import S3Assets, S3Documents
 from hover_async.errors import CredentialsError, EndpointUnreachable, Rejected
-from hover_async.ports import Cloud
+from hover_async.ports import Cloud, Keys
 from hover_async.values import Architecture
 from hover_async.version import __version__
 
@@ -94,6 +95,21 @@ async def open_cloud(
             stacks=CloudFormationStacks(await opener.open("cloudformation")),
             functions=LambdaFunctions(lambdas, invocations),
         )
+
+
+@asynccontextmanager
+async def open_keys(
+    *, region: str, profile: str | None, endpoint_url: str | None, tags: Mapping[str, str]
+) -> AsyncIterator[Keys]:
+    """The keys of KMS in one account and region; `tags` are for those that it makes.
+
+    Raises as `open_cloud` does. A port of its own: a deploy needs nothing of KMS.
+    """
+    endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
+    async with AsyncExitStack() as clients:
+        opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
+        await _identify(await opener.open("sts"), profile, endpoint_url, region)
+        yield KmsKeys(await opener.open("kms", read_timeout_s=QUICK_READ_TIMEOUT_S), tags=tags)
 
 
 @dataclass(frozen=True)

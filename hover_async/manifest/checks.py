@@ -48,6 +48,10 @@ def _stage_checks(manifest: Manifest) -> Iterator[Found]:
     if len(set(accounts)) > 1:
         message = f"the roles are of two accounts, {accounts[0]} and {accounts[1]}"
         yield Found(("auth", "lambda-role"), message)
+    key = (manifest.auth.secrets_key or "").split(":")
+    if len(key) > 1 and key[3] != manifest.region:
+        message = f"the key is of region '{key[3]}', the stage of '{manifest.region}'"
+        yield Found(("auth", "secrets-key"), message)
 
 
 def _http_checks(manifest: Manifest) -> Iterator[Found]:

@@ -146,6 +146,15 @@ RoleArn = Annotated[
         "the ARN of an IAM role, such as 'arn:aws:iam::123456789012:role/NAME'",
     ),
 ]
+SecretsKey = Annotated[
+    str,
+    Matching(
+        r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias/[A-Za-z0-9/_-]{1,250}|"
+        r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+        "a KMS key: 'alias/NAME', the id of a key, or an ARN",
+    ),
+    NoneOf(r"(.*:)?alias/aws/.*", "AWS's own key, which no function may use"),
+]
 CertificateArn = Annotated[
     str,
     Matching(

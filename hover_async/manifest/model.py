@@ -39,10 +39,14 @@ class _Section(BaseModel):
 
 
 class Auth(_Section):
-    """`stack_role`: what CloudFormation acts as. `lambda_role`: what the functions act as."""
+    """`stack_role`: what CloudFormation acts as. `lambda_role`: what the functions act as.
+
+    `secrets_key`: the KMS key that the stage's secrets are encrypted with.
+    """
 
     stack_role: of.RoleArn
     lambda_role: of.RoleArn
+    secrets_key: of.SecretsKey | None = None
 
 
 class Vpc(_Section):
@@ -157,6 +161,11 @@ class Manifest(_Section):
     @property
     def bucket(self) -> str:
         return f"{self.name}-assets"
+
+    @property
+    def secrets_key(self) -> str:
+        """The KMS key of the stage's secrets: an alias, an id or an ARN."""
+        return self.auth.secrets_key or f"alias/{self.name}-secrets"
 
     @property
     def functions(self) -> tuple[FunctionSpec, ...]:

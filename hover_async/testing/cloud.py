@@ -1,9 +1,10 @@
-"""The whole fake: five ports and a Docker engine over one world."""
+"""The whole fake: a deploy's five ports, KMS and a Docker engine over one world."""
 
 from __future__ import annotations
 
 from hover_async.ports import Cloud
 from hover_async.testing.images import FakeImages, FakeRegistry
+from hover_async.testing.keys import FakeKeys
 from hover_async.testing.lambdas import FakeFunctions
 from hover_async.testing.stacks import FakeStacks
 from hover_async.testing.storage import FakeAssetStore, FakeDocuments
@@ -20,5 +21,6 @@ class FakeCloud:
         self.registry = FakeRegistry(self.world)
         self.lambdas = FakeFunctions(self.world)
         self.stacks = FakeStacks(self.world, self.lambdas, self.assets)
+        self.keys = FakeKeys(self.world)
         self.images = FakeImages(self.world, self.registry)
         self.ports = Cloud(self.assets, self.documents, self.registry, self.stacks, self.lambdas)

@@ -54,6 +54,7 @@ class Function:
         running = docker("inspect", "--format", "{{.State.Running}}", self.name).strip() == "true"
         if running and not busy:
             self.api.invoke({marker: 0}).error()
+        text = ""
         for _ in range(100):
             text = docker("logs", self.name)
             if marker in text or not running or busy:

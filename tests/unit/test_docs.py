@@ -22,7 +22,10 @@ def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> Non
     assert missing == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/deploy.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/manifest.md", "docs/secrets.md"],
+)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     """No page links to a file that is not there."""
     file = ROOT / page

@@ -35,12 +35,14 @@ def test_deploy_stays_a_function() -> None:
 
 
 def test_nothing_heavy_is_imported_for_help() -> None:
-    """`--help` loads neither the AWS SDK nor pydantic, Docker's client or rich."""
+    """`--help` loads neither the AWS SDK nor pydantic, Docker's client, cryptography or rich."""
     code = (
         "import sys\n"
         "from hover_async.cli.main import cli\n"
         "cli(['--help'], standalone_mode=False)\n"
-        "heavy = {'aioboto3', 'botocore', 'aiodocker', 'aiohttp', 'pydantic', 'rich', 'yaml'}\n"
+        "cli(['secrets', 'encrypt', '--help'], standalone_mode=False)\n"
+        "heavy = {'aioboto3', 'botocore', 'aiodocker', 'aiohttp', 'cryptography', 'pydantic'}\n"
+        "heavy |= {'rich', 'yaml'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -69,6 +69,22 @@ queue:
 """Every key that the predecessor knew, in the forms its documentation uses."""
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "alias/shop",
+        "01234567-89ab-cdef-0123-456789abcdef",
+        "mrk-0123456789abcdef0123456789abcdef",
+        "arn:aws:kms:eu-central-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+        "arn:aws:kms:eu-central-1:999999999999:alias/other/account",
+    ],
+)
+def test_the_key_of_the_secrets(key: str) -> None:
+    """It may be named as KMS names keys; left out, it is an alias of the stage's own."""
+    assert manifest().secrets_key == "alias/shop-dev-secrets"
+    assert manifest(auth={**REQUIRED["auth"], "secrets-key": key}).secrets_key == key
+
+
 def test_what_is_left_out_has_a_default() -> None:
     """Name, region and two roles are enough for a stage that works."""
     stage = manifest()

@@ -8,6 +8,29 @@ final class Processes
 {
     private const PAGE_BYTES = 4096;
 
+    /**
+     * Starts a program with the whole of its environment: PHP's proc_open drops variables whose value is empty, so
+     * those are set by `env`, which then becomes the program.
+     *
+     * @param list<string> $command
+     * @param array<int, array<mixed>> $streams and `$pipes`: as proc_open takes and gives them
+     * @param array<int, resource> $pipes
+     * @param array<string, string> $environment
+     * @return resource
+     */
+    public static function start(
+        array $command,
+        array $streams,
+        ?array &$pipes,
+        string $directory,
+        array $environment,
+    ): mixed {
+        $empty = array_map(static fn (string $name): string => "$name=", array_keys($environment, '', true));
+        $whole = $empty === [] ? $command : ['env', ...$empty, ...$command];
+        return proc_open($whole, $streams, $pipes, $directory, $environment)
+            ?: throw new RuntimeError("cannot run $command[0]");
+    }
+
     /** Ends a process and all that it started, children first being stopped so that none is started meanwhile. */
     public static function kill(int $pid): void
     {

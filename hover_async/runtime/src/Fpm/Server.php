@@ -59,11 +59,7 @@ final class Server
             ...$this->php->options(),
         ];
         $null = ['file', '/dev/null', 'r+'];
-        $process = proc_open($command, [$null, $null, ['pipe', 'w']], $pipes, '/', $this->environment);
-        if ($process === false) {
-            throw new RuntimeError('cannot run ' . $command[0]);
-        }
-        $this->process = $process;
+        $this->process = Processes::start($command, [$null, $null, ['pipe', 'w']], $pipes, '/', $this->environment);
         $this->stderr = $pipes[2];
         stream_set_blocking($this->stderr, false);
     }

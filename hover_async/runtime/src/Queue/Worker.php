@@ -115,7 +115,7 @@ final class Worker
     private function start(): void
     {
         $null = ['file', '/dev/null', 'r'];
-        $this->process = proc_open(
+        $this->process = Processes::start(
             [...$this->php->command(), "$this->runtime/worker.php", Json::encode([
                 'tries' => (int) ($this->options['tries'] ?? 1),
                 'backoff' => str_replace(' ', '', implode(',', (array) ($this->options['backoff'] ?? 0))),
@@ -126,7 +126,7 @@ final class Worker
             $this->pipes,
             dirname($this->runtime),
             $this->environment,
-        ) ?: throw new RuntimeError('cannot run ' . PHP_BINARY);
+        );
         stream_set_blocking($this->pipes[1], false);
         stream_set_blocking($this->pipes[4], false);
         $this->reports = '';
