@@ -1,5 +1,6 @@
 """Builds images with the engine's own BuildKit, as hover-async does, without its Python code."""
 
+import hashlib
 import http.client
 import io
 import json
@@ -31,14 +32,18 @@ def context(project: Path, manifest: dict[str, Any]) -> Files:
 
 def build(
     files: Files,
-    tag: str,
+    name: str,
     *,
     base: str = "",
     dockerfile: str = ".hover/Dockerfile",
     target: str = "",
     arguments: dict[str, str] | None = None,
 ) -> str:
-    """Builds an image and returns its tag; every stage's base is `base`."""
+    """Builds an image and returns its name; every stage's base is `base`.
+
+    Its tag is of what it is made of: tests of another checkout, at the same time, have their own.
+    """
+    tag = f"{name}:{_digest(files, base, dockerfile, target, json.dumps(arguments))}"
     bases = dict.fromkeys(("BASE_IMAGE", "NODE_IMAGE", "COMPOSER_IMAGE"), base) if base else {}
     query = {
         "version": "2",
@@ -63,6 +68,13 @@ def build(
     assert response.status == http.client.OK, messages
     assert not errors, errors
     return tag
+
+
+def _digest(files: Files, *options: str) -> str:
+    digest = hashlib.sha256("\0".join(options).encode())
+    for name, content in sorted(files.items()):
+        digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]
 
 
 def _tar(files: Files) -> bytes:

@@ -58,6 +58,7 @@ def work(queue: Function, event: dict[str, Any], *, timeout_s: float = 20) -> li
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
+@pytest.mark.every_base
 def test_jobs_are_worked_off_in_one_laravel(queue: Function, bodies: Bodies) -> None:
     """A batch is done in order by one booted process, and so is the next."""
     messages = bodies(*({"what": "succeed", "label": str(i)} for i in range(10)))
@@ -69,12 +70,14 @@ def test_jobs_are_worked_off_in_one_laravel(queue: Function, bodies: Bodies) -> 
     assert lines[0][2:6] == ["attempt", "1", "on", "default-probe"]
 
 
+@pytest.mark.every_base
 def test_only_what_fails_comes_again(queue: Function, bodies: Bodies) -> None:
     """Two of ten throw: those two are named, the others are done."""
     wishes = [{"what": "throw" if i in {3, 7} else "succeed"} for i in range(10)]
     assert work(queue, records(bodies(*wishes))) == ["m3", "m7"]
 
 
+@pytest.mark.every_base
 @pytest.mark.parametrize(("attempt", "delay"), [(1, 5), (2, 10)])
 def test_job_that_throws_comes_again_after_its_backoff(
     function: Start, bodies: Bodies, attempt: int, delay: int
@@ -93,6 +96,7 @@ def test_job_that_throws_comes_again_after_its_backoff(
     assert call.is_signed("sqs", "eu-central-1")
 
 
+@pytest.mark.every_base
 def test_released_job_comes_again_when_it_wishes(function: Start, bodies: Bodies) -> None:
     """release(17) in a job: 17 seconds."""
     with AwsApi(lambda _: (200, {})) as aws:
@@ -107,12 +111,14 @@ def test_release_that_sqs_refuses_still_comes_again(queue: Function, bodies: Bod
     assert any("after its visibility timeout" in line for line in queue.messages())
 
 
+@pytest.mark.every_base
 def test_last_try_is_the_last(queue: Function, bodies: Bodies) -> None:
     """The third of three tries fails the job for good: it does not come again."""
     assert work(queue, records(bodies({"what": "throw", "label": "pear"}), attempt=3)) == []
     assert any("m0 is failed: job pear throws" in line for line in queue.messages())
 
 
+@pytest.mark.every_base
 def test_tries_of_the_job_win(queue: Function, bodies: Bodies) -> None:
     """A job's own $tries count, not the manifest's."""
     (once,) = bodies({"what": "throw", "tries": 1})
@@ -127,6 +133,7 @@ def test_job_that_ends_itself_does_not_come_again(
     assert work(queue, records(bodies({"what": what}))) == []
 
 
+@pytest.mark.every_base
 def test_failed_job_goes_to_the_dead_letters(function: Start, bodies: Bodies) -> None:
     """Where the manifest has a dead letter queue, a failed job is left to SQS, which moves it."""
     jobs = MANIFEST["queue"]["jobs"] | {"dead-letter": True}
@@ -141,6 +148,7 @@ def test_more_attempts_than_tries_fails_without_running(queue: Function, bodies:
     assert not any(line.startswith("job x") for line in queue.messages())
 
 
+@pytest.mark.every_base
 @pytest.mark.parametrize("what", ["exit", "memory"])
 def test_job_that_ends_the_process_harms_no_other(
     queue: Function, bodies: Bodies, what: str
@@ -188,6 +196,7 @@ def test_worker_that_cannot_boot_fails_the_invocation(function: Start, bodies: B
     assert "the queue worker does not boot" in error
 
 
+@pytest.mark.every_base
 def test_worker_sees_the_environment(queue: Function, bodies: Bodies) -> None:
     """The manifest's variables reach a job."""
     work(queue, records(bodies({"what": "env", "label": "FROM_MANIFEST"})))
