@@ -93,11 +93,13 @@ def start(
     role: str = "http",
     files: dict[str, str] | None = None,
     manifest: dict[str, Any] | None = None,
+    tmp: Path | None = None,
     **environment: str,
 ) -> Function:
     """Starts a container as in Lambda: nobody's user, nothing writable but /tmp.
 
-    `files` are put over the image's own, relative to /var/task.
+    `files` are put over the image's own, relative to /var/task; `tmp` is a directory of this
+    machine that the container has as its /tmp.
     """
     name = f"hover-runtime-test-{uuid.uuid4().hex[:12]}"
     contents = {"hover_runtime/manifest.json": json.dumps(manifest or MANIFEST)} | (files or {})
@@ -121,7 +123,8 @@ def start(
     }
     docker(
         "run", "--detach", "--name", name, "--network", "host",
-        "--read-only", "--tmpfs", "/tmp:mode=1777", "--user", "993:990",  # noqa: S108
+        "--read-only", "--user", "993:990",
+        *(["--volume", f"{tmp}:/tmp"] if tmp else ["--tmpfs", "/tmp:mode=1777"]),  # noqa: S108
         *mounts,
         *(part for key, value in variables.items() for part in ("--env", f"{key}={value}")),
         image,
