@@ -16,7 +16,7 @@ use Illuminate\Queue\WorkerOptions;
 use Throwable;
 
 /*
- * Works off SQS messages with the application's own Laravel (8 to 12), in a process of its own: one JSON line in (fd 3: a
+ * Works off SQS messages with the application's own Laravel (8 to 13), in a process of its own: one JSON line in (fd 3: a
  * record and the seconds that it may take), one out (fd 4: what became of it, then whether there may be another).
  * Started by Worker in src/Queue, which watches over it. No other file of the runtime touches Laravel's classes.
  */

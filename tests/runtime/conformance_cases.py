@@ -53,7 +53,9 @@ SLASH = "API Gateway decodes %2F, and nothing tells it from a slash any more"
 ENDED = "API Gateway ends the path at a decoded question mark"
 UNENCODED = "API Gateway encodes what may not stand in a URL"
 LONE = "API Gateway does not tell a lone question mark from none"
-JOINED = "nginx 1.22 passes both values on and PHP keeps the last; API Gateway joins them"
+JOINED = (
+    'nginx 1.22 passes both on and PHP keeps the last, 1.23 joins with ", ", API Gateway with ","'
+)
 EMPTY = "API Gateway gives every request a length and a type; the runtime drops a length of 0"
 CHUNKED = "API Gateway hands on a whole body, with its length"
 TOO_LARGE = "Lambda takes no answer above 6 MB: the runtime says so with a 502"
@@ -215,8 +217,6 @@ COOKIES = [
     get("odd cookies", "/page", 'Cookie: q="a b"; json={"x":1}; =nameless; flag'),
     get("repeated cookie", "/page", "Cookie: a=1; a=2"),
     get("4 KB cookie", "/page", "Cookie: big=" + "c" * 4000),
-    get("two Cookie headers", "/page", "Cookie: a=1", "Cookie: b=2",
-        differs={"server.HTTP_COOKIE": JOINED, "cookies": JOINED}),
 ]  # fmt: skip
 
 BODIES = [

@@ -91,6 +91,7 @@ def differences(behind_nginx: Answer, behind_the_runtime: Answer) -> dict[str, t
     }
 
 
+@pytest.mark.every_base
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_same_as_behind_nginx(pair: Pair, case: Case) -> None:
     """Status, headers, body and what the application sees are nginx's, or there is a reason."""
@@ -150,6 +151,7 @@ def walk(send: Callable[[bytes], Answer]) -> Iterator[Any]:
     yield go("GET")
 
 
+@pytest.mark.every_base
 def test_session_csrf_and_redirect_back_are_the_same(pair: Pair) -> None:
     """A form without its token, with an error, corrected: cookies, redirects, pages are nginx's."""
     behind_nginx = list(walk(pair.behind_nginx))

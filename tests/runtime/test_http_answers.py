@@ -112,6 +112,7 @@ def test_php_does_not_advertise_itself(web: Function) -> None:
     assert answer["body"] == "warned"
 
 
+@pytest.mark.every_base
 def test_what_an_application_logs_reaches_the_log(web: Function) -> None:
     """PHP's error log and Laravel's log become lines, with the request's id."""
     call = web.api.send(request("/warned"))
@@ -122,6 +123,7 @@ def test_what_an_application_logs_reaches_the_log(web: Function) -> None:
     assert any("to the Laravel log" in line for line in web.messages())
 
 
+@pytest.mark.every_base
 def test_work_after_the_answer_is_done_before_it_leaves(web: Function) -> None:
     """Terminable work is not frozen with the container: it ends before the answer goes."""
     assert web.http("/after")["body"] == "answered"
@@ -137,6 +139,7 @@ def test_answer_above_lambdas_limit_is_a_clear_502(web: Function, path: str) -> 
     assert web.http("/")["statusCode"] == 200
 
 
+@pytest.mark.every_base
 def test_exception_is_laravels_500(web: Function) -> None:
     """An exception is answered by Laravel and logged with its message."""
     assert web.http("/throw/pears")["statusCode"] == 500
@@ -144,6 +147,7 @@ def test_exception_is_laravels_500(web: Function) -> None:
     assert any("pears" in line for line in web.messages())
 
 
+@pytest.mark.every_base
 def test_fatal_error_is_a_500(web: Function) -> None:
     """Memory exhausted in a request: 500 to the visitor, the next one is answered."""
     assert web.http("/fatal")["statusCode"] == 500
@@ -159,6 +163,7 @@ def test_bad_events_do_not_end_the_loop(web: Function) -> None:
     assert web.http("/")["body"] == "home"
 
 
+@pytest.mark.every_base
 def test_killed_worker_is_a_502(function: Start) -> None:
     """A worker that dies in a request: 502, and FPM has a new one for the next."""
     web = function()
@@ -166,6 +171,7 @@ def test_killed_worker_is_a_502(function: Start) -> None:
     assert web.http("/")["body"] == "home"
 
 
+@pytest.mark.every_base
 def test_dead_fpm_is_started_again(function: Start) -> None:
     """FPM killed between two requests: the next one is answered."""
     web = function()
@@ -176,6 +182,7 @@ def test_dead_fpm_is_started_again(function: Start) -> None:
     assert any("php-fpm is gone" in line for line in web.messages())
 
 
+@pytest.mark.every_base
 def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
     """At the deadline the visitor gets 504, the request is ended, and the next one is answered."""
     web = function()

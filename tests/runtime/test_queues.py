@@ -10,6 +10,8 @@ from tests.runtime.aws_api import AwsApi
 from tests.runtime.conftest import Start
 from tests.runtime.containers import MANIFEST, Function
 
+pytestmark = pytest.mark.every_base  # what touches most of Laravel
+
 QUEUE = "arn:aws:sqs:eu-central-1:123456789012:default-probe"
 Bodies = Callable[..., list[str]]
 

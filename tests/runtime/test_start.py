@@ -63,6 +63,7 @@ def env(web: Function, name: str) -> Any:
     return json.loads(web.http(f"/env/{name}")["body"])
 
 
+@pytest.mark.every_base
 def test_environment_of_a_page(web: Function) -> None:
     """Build id, stage, manifest and paths are visible to getenv, $_SERVER and Laravel's env()."""
     expected = {
@@ -99,6 +100,7 @@ def test_asset_url_of_the_manifest_wins(function: Start) -> None:
     assert env(web, "MIX_ASSET_URL")["env"] == f"https://d1.x/{BUILD_ID}"
 
 
+@pytest.mark.every_base
 @pytest.mark.parametrize("role", ["http", "cli"])
 def test_secrets_reach_the_application_and_nothing_else(
     function: Start, sealed: Sealed, role: str

@@ -27,6 +27,7 @@ def routes(home: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.every_base
 def test_first_ping_boots_and_fills_the_opcache(function: Start) -> None:
     """The first ping is cold, sends the dummy request and tells the time of the boot."""
     web = function()
@@ -38,6 +39,7 @@ def test_first_ping_boots_and_fills_the_opcache(function: Start) -> None:
     assert second == first | {"cold": False}
 
 
+@pytest.mark.every_base
 def test_visitors_find_everything_compiled(function: Start) -> None:
     """A page that the dummy request has seen compiles nothing any more."""
     web = function()
@@ -88,6 +90,7 @@ def test_container_that_served_a_visitor_is_warm(function: Start) -> None:
     assert answer["boot_ms"] > 10
 
 
+@pytest.mark.every_base
 def test_parse_error_fails_the_ping_with_phps_message(function: Start) -> None:
     """A front controller that PHP cannot parse: PHP's own words."""
     web = function(files={"public/index.php": "<?php\n\nthis is no php;\n"})
@@ -108,6 +111,7 @@ def test_missing_autoloader_fails_the_ping(function: Start) -> None:
     assert "Failed opening required" in web.api.invoke(PING).error()
 
 
+@pytest.mark.every_base
 def test_exception_of_a_provider_fails_the_ping_with_its_message(function: Start) -> None:
     """An application that cannot boot: the exception's message, class and place."""
     code = PROVIDER % "throw new \\RuntimeException('no license key');"

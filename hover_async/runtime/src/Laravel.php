@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Hover;
 
-/** What the runtime knows about Laravel's files (8 to 12), except for the queue worker (Queue/worker.php). */
+/** What the runtime knows about Laravel's files (8 to 13), except for the queue worker (Queue/worker.php). */
 final class Laravel
 {
     private const STORAGE = '/tmp/hover/storage';

@@ -28,7 +28,7 @@ Route::get('/sleep/{seconds}', function (string $seconds) {
     return 'slept';
 });
 
-Route::get('/big/{bytes}', fn (int $bytes) => response(str_repeat('x', $bytes), 200, ['Content-Type' => 'text/plain']));
+Route::get('/big/{bytes}', fn (int $bytes) => response(str_repeat('x', $bytes), 200, ['Content-Type' => 'text/plain; charset=UTF-8']));
 
 Route::get('/binary/{bytes}', fn (int $bytes) => response(random_bytes($bytes), 200, ['Content-Type' => 'application/octet-stream']));
 
