@@ -48,6 +48,9 @@ def _stage_checks(manifest: Manifest) -> Iterator[Found]:
     if len(set(accounts)) > 1:
         message = f"the roles are of two accounts, {accounts[0]} and {accounts[1]}"
         yield Found(("auth", "lambda-role"), message)
+    if manifest.alarms and (region := manifest.alarms.topic.split(":")[3]) != manifest.region:
+        message = f"the topic is in {region}; alarms reach topics of their own region only"
+        yield Found(("alarms", "topic"), message)
 
 
 def _http_checks(manifest: Manifest) -> Iterator[Found]:

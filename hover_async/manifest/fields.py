@@ -153,6 +153,13 @@ CertificateArn = Annotated[
         "the ARN of a certificate in us-east-1, where CloudFront looks for it",
     ),
 ]
+TopicArn = Annotated[
+    str,
+    Matching(
+        r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}",
+        "the ARN of an SNS topic, such as 'arn:aws:sns:eu-central-1:123456789012:NAME'",
+    ),
+]
 Profile = Annotated[str, Matching(r"[^\s\[\]](.*[^\s\[\]])?", "the name of an AWS profile")]
 Dockerfile = Annotated[
     str,

@@ -64,6 +64,7 @@ class Http(_Section):
     domains: Annotated[tuple[of.Domain, ...], _List, Field(max_length=100)] = ()
     certificate: of.CertificateArn | None = None
     health: of.UrlPath | None = None
+    access_log: bool = True
 
 
 class Cli(_Section):
@@ -91,6 +92,12 @@ class QueueSpec(_Section):
     batch: Annotated[int, Field(ge=1, le=10)] = 1
     max_concurrency: Annotated[int, Field(ge=2, le=1000)] | None = None
     dead_letter: bool = False
+
+
+class Alarms(_Section):
+    """Whom to tell of failures: of functions, of jobs that failed for good, of answers of 5xx."""
+
+    topic: of.TopicArn
 
 
 class Assets(_Section):
@@ -133,6 +140,7 @@ class Manifest(_Section):
     )
     retain: Annotated[int, Field(ge=1, le=100)] = 5
     assets: Assets = Field(default_factory=Assets)
+    alarms: Alarms | None = None
 
     _as_written: Mapping[str, Any] = PrivateAttr(default_factory=dict)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from hover_async.manifest.checks import Found
 from hover_async.manifest.document import Path, shown
-from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
+from hover_async.manifest.model import Alarms, Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
 from hover_async.values import Architecture
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SECTIONS: Mapping[Path, type[BaseModel]] = {
     ("cli",): Cli,
     ("queue", "<name>"): QueueSpec,
     ("assets",): Assets,
+    ("alarms",): Alarms,
 }
 MISSING: Mapping[Path, str] = {
     ("name",): "the stage's name on AWS, such as 'shop-production'",
@@ -33,6 +34,7 @@ MISSING: Mapping[Path, str] = {
     ("auth", "lambda-role"): "the ARN of the IAM role that the functions act as",
     ("vpc", "security-groups"): "the security groups of the functions",
     ("vpc", "subnets"): "the subnets that the functions run in",
+    ("alarms", "topic"): "the ARN of the SNS topic that the alarms tell",
 }
 BECAUSE: Mapping[Path, str] = {
     ("http", "timeout"): "API Gateway waits no longer",

@@ -1,10 +1,11 @@
-"""The whole fake: five ports and a Docker engine over one world."""
+"""The whole fake: ports and a Docker engine over one world."""
 
 from __future__ import annotations
 
 from hover_async.ports import Cloud
 from hover_async.testing.images import FakeImages, FakeRegistry
 from hover_async.testing.lambdas import FakeFunctions
+from hover_async.testing.queues import FakeLogGroups, FakeQueues
 from hover_async.testing.stacks import FakeStacks
 from hover_async.testing.storage import FakeAssetStore, FakeDocuments
 from hover_async.testing.world import World
@@ -21,4 +22,14 @@ class FakeCloud:
         self.lambdas = FakeFunctions(self.world)
         self.stacks = FakeStacks(self.world, self.lambdas, self.assets)
         self.images = FakeImages(self.world, self.registry)
-        self.ports = Cloud(self.assets, self.documents, self.registry, self.stacks, self.lambdas)
+        self.queues = FakeQueues(self.world)
+        self.logs = FakeLogGroups(self.world)
+        self.ports = Cloud(
+            self.assets,
+            self.documents,
+            self.registry,
+            self.stacks,
+            self.lambdas,
+            self.queues,
+            self.logs,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,13 +77,56 @@ class FakeStacks:
         async with self.world.request("stacks.delete", name):
             self.stacks.pop(name, None)
 
-    async def events(self, name: str, *, token: str) -> Sequence[StackEvent]:
+    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
         async with self.world.request("stacks.events", name):
+            if token is None:  # of a nested stack, which this fake has no events of
+                return []
             return [event for event in self._events if event.token == token]
 
-    async def functions(self, name: str) -> Sequence[FunctionName]:
+    async def functions(self, name: str) -> Mapping[FunctionName, str]:
         async with self.world.request("stacks.functions", name):
-            return list(_functions(self.stacks[name].template))
+            stack = self.stacks.get(name)
+            places = self._functions(stack.template) if stack else {}
+            return {function: place for function, (_, place) in places.items()}
+
+    def consumers(self, name: str) -> dict[str, str]:
+        """The logical id of the alias that each queue's messages are handed to, where enabled."""
+        return {
+            resource["Properties"]["EventSourceArn"]["Fn::Join"][1][-1]: str(
+                resource["Properties"]["FunctionName"]["Ref"]
+            )
+            for _, resource in self._resources(self.stacks[name].template)
+            if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+            and resource["Properties"]["Enabled"]
+        }
+
+    def _resources(
+        self, template: dict[str, Any], place: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The resources of the template and of its nested ones, each with its place."""
+        for logical_id, resource in template["Resources"].items():
+            yield place, resource
+            if resource["Type"] == "AWS::CloudFormation::Stack":
+                path = resource["Properties"]["TemplateURL"]["Fn::Join"][1][-1]
+                key = path.removeprefix("/").partition("/")[2]
+                body = self.store.objects[key].body
+                yield from self._resources(json.loads(body), logical_id)
+
+    def _functions(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
+        """Each function's image and place."""
+        images = {
+            logical_id: resource["Properties"]["Parameters"]["ImageUri"]
+            for logical_id, resource in template["Resources"].items()
+            if resource["Type"] == "AWS::CloudFormation::Stack"
+        }
+        return {
+            FunctionName(resource["Properties"]["FunctionName"]): (
+                images.get(place) or resource["Properties"]["Code"]["ImageUri"],
+                place,
+            )
+            for place, resource in self._resources(template)
+            if resource["Type"] == "AWS::Lambda::Function"
+        }
 
     def _body(self, request: StackRequest) -> str:
         if not request.template_is_url:
@@ -107,9 +150,14 @@ class FakeStacks:
                 request.name, working, failed, ends_at_s, request.token, *kept
             )
             return
-        for name, image_uri in _functions(template).items():
+        functions = self._functions(template)
+        for name, (image_uri, _) in functions.items():
             function = self.lambdas.functions.setdefault(name, FakeFunction(image_uri))
             function.image_uri, function.updated_at_s = image_uri, ends_at_s
+        before = self.stacks.get(request.name)
+        for name in self._functions(before.template) if before else ():
+            if name not in functions:
+                del self.lambdas.functions[name]
         self.stacks[request.name] = FakeStack(
             request.name, working, done, ends_at_s, request.token, template, body
         )
@@ -127,13 +175,3 @@ class FakeStacks:
                 token=request.token,
             )
         )
-
-
-def _functions(template: dict[str, Any]) -> dict[FunctionName, str]:
-    return {
-        FunctionName(resource["Properties"]["FunctionName"]): resource["Properties"]["Code"][
-            "ImageUri"
-        ]
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::Lambda::Function"
-    }

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import pytest
 
+from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.provision import Stack, provision_stack
+from hover_async.deploy.queues import ensure_queues
 from hover_async.events import Event
 from hover_async.local import LocalAws
 from hover_async.manifest import Manifest
@@ -77,6 +79,8 @@ class Stage:
         """The stack with this image."""
         cloud = self.backend.cloud
         await cloud.assets.ensure_bucket()
+        await ensure_log_groups(self.manifest, cloud.logs)
+        await ensure_queues(self.manifest, cloud.queues, self.events.append)
         template = render(
             self.manifest,
             image_uri=cloud.registry.deployable(image),
@@ -86,7 +90,7 @@ class Stage:
         self.events.clear()
         return await provision_stack(
             self.manifest.stack_name,
-            template.body,
+            template,
             cloud.stacks,
             cloud.assets,
             self.events.append,

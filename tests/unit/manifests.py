@@ -79,6 +79,7 @@ def manifests(draw: st.DrawFn, *, max_functions: int = 8) -> Manifest:
         "ephemeral_storage": st.integers(512, 10_240),
         "log_retention": st.sampled_from([1, 30, 3653]),
         "http": _http(),
+        "alarms": st.just({"topic": "arn:aws:sns:eu-central-1:123456789012:on-call"}),
         "cli": st.fixed_dictionaries(
             {}, optional={"memory": MEMORY, "timeout": TIMEOUTS, "schedule": st.booleans()}
         ),
@@ -96,7 +97,12 @@ def manifests(draw: st.DrawFn, *, max_functions: int = 8) -> Manifest:
 def _http(draw: st.DrawFn) -> dict[str, Any]:
     http: dict[str, Any] = draw(
         st.fixed_dictionaries(
-            {}, optional={"timeout": st.integers(1, 30), "warm": st.integers(0, 9)}
+            {},
+            optional={
+                "timeout": st.integers(1, 30),
+                "warm": st.integers(0, 9),
+                "access-log": st.booleans(),
+            },
         )
     )
     if draw(st.booleans()):
@@ -122,3 +128,31 @@ def _queue(draw: st.DrawFn, queues: list[str]) -> dict[str, Any]:
             },
         )
     )
+
+
+@st.composite
+def large_manifests(draw: st.DrawFn) -> Manifest:
+    """A manifest of 2 to 500 functions: every size class as often as any other.
+
+    Queue sections are drawn from a few, so that 500 of them cost no more to draw than one.
+    """
+    low, high = draw(st.sampled_from([(0, 1), (1, 17), (17, 96), (96, 298), (298, 498)]))
+    count = draw(st.integers(low, high))
+    specs = draw(st.lists(_queue([]), min_size=1, max_size=4))
+    each = draw(st.integers(1, 3 if count > SHORT else 9))
+    prefix = draw(st.sampled_from(["q", "High-Priority", "under_scored", "Z", "a" * 30]))
+    suffix = draw(st.sampled_from(["", ".fifo"]))
+    stage = draw(manifests(max_functions=0))
+    queue = {
+        f"{prefix}-{number}": {
+            **specs[number % len(specs)],
+            "queues": [f"{prefix}_{number}_{part}{suffix}" for part in range(each)],
+        }
+        for number in range(count)
+    }
+    written = {**stage.as_written, "queue": queue}
+    return Manifest.model_validate(written).written_as(written)
+
+
+SHORT = 50
+"""A stage of more functions than this gets fewer queues for each."""
