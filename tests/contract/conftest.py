@@ -269,7 +269,7 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(["apt-get", "download", "busybox-static"], cwd=directory, check=True)
     package = next(directory.glob("*.deb"))
     subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
-    return next(path for path in directory.rglob("busybox") if path.is_file())
+    return directory / "bin" / "busybox"
 
 
 @pytest.fixture
