@@ -17,6 +17,7 @@ from hover_async.testing.storage import FakeAssetStore
 from hover_async.testing.world import World
 from hover_async.values import FunctionName
 
+STACK = "AWS::CloudFormation::Stack"
 DOMAIN = "d111111abcdef8.cloudfront.net"
 
 
@@ -39,7 +40,10 @@ class FakeStack:
 
 @dataclass
 class FakeStacks:
-    """`failure` (a resource's id and a reason) makes the next operation fail and roll back."""
+    """`failure` (a resource's id and a reason) makes the next operation fail and roll back.
+
+    A resource of a nested stack is named with that stack's id: `Workers1/QueueJobsFunction`.
+    """
 
     world: World
     lambdas: FakeFunctions
@@ -79,9 +83,11 @@ class FakeStacks:
 
     async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
         async with self.world.request("stacks.events", name):
-            if token is None:  # of a nested stack, which this fake has no events of
-                return []
-            return [event for event in self._events if event.token == token]
+            return [
+                event
+                for event in self._events
+                if (event.token == token if token else event.stack_id == name)
+            ]
 
     async def functions(self, name: str) -> Mapping[FunctionName, str]:
         async with self.world.request("stacks.functions", name):
@@ -95,18 +101,18 @@ class FakeStacks:
             resource["Properties"]["EventSourceArn"]["Fn::Join"][1][-1]: str(
                 resource["Properties"]["FunctionName"]["Ref"]
             )
-            for _, resource in self._resources(self.stacks[name].template)
+            for _, _, resource in self._resources(self.stacks[name].template)
             if resource["Type"] == "AWS::Lambda::EventSourceMapping"
             and resource["Properties"]["Enabled"]
         }
 
     def _resources(
         self, template: dict[str, Any], place: str = ""
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The resources of the template and of its nested ones, each with its place."""
+    ) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """The resources of the template and of its nested ones: place, logical id, resource."""
         for logical_id, resource in template["Resources"].items():
-            yield place, resource
-            if resource["Type"] == "AWS::CloudFormation::Stack":
+            yield place, logical_id, resource
+            if resource["Type"] == STACK:
                 path = resource["Properties"]["TemplateURL"]["Fn::Join"][1][-1]
                 key = path.removeprefix("/").partition("/")[2]
                 body = self.store.objects[key].body
@@ -117,14 +123,14 @@ class FakeStacks:
         images = {
             logical_id: resource["Properties"]["Parameters"]["ImageUri"]
             for logical_id, resource in template["Resources"].items()
-            if resource["Type"] == "AWS::CloudFormation::Stack"
+            if resource["Type"] == STACK
         }
         return {
             FunctionName(resource["Properties"]["FunctionName"]): (
                 images.get(place) or resource["Properties"]["Code"]["ImageUri"],
                 place,
             )
-            for place, resource in self._resources(template)
+            for place, _, resource in self._resources(template)
             if resource["Type"] == "AWS::Lambda::Function"
         }
 
@@ -139,11 +145,9 @@ class FakeStacks:
         template = json.loads(body)
         ends_at_s = current_time() + self.operation_s
         failure, self.failure = self.failure, None
-        self._tell(request, request.name, "AWS::CloudFormation::Stack", working)
+        self._tell(request, request.name, STACK, working)
         if failure:
-            resource, reason = failure
-            kind = template["Resources"][resource]["Type"]
-            self._tell(request, resource, kind, "UPDATE_FAILED", reason)
+            self._fail(request, template, *failure)
             before = self.stacks.get(request.name)
             kept = (before.template, before.body) if before else ({"Resources": {}}, "")
             self.stacks[request.name] = FakeStack(
@@ -162,9 +166,31 @@ class FakeStacks:
             request.name, working, done, ends_at_s, request.token, template, body
         )
 
-    def _tell(
-        self, request: StackRequest, logical_id: str, kind: str, status: str, reason: str = ""
+    def _fail(
+        self, request: StackRequest, template: dict[str, Any], path: str, reason: str
     ) -> None:
+        """Let the resource fail, and with it the nested stack that it is in."""
+        nested, _, logical_id = path.rpartition("/")
+        kind = next(
+            resource["Type"]
+            for place, name, resource in self._resources(template)
+            if (place, name) == (nested, logical_id)
+        )
+        self._tell(request, logical_id, kind, "UPDATE_FAILED", reason, stack_id=nested)
+        if nested:
+            told = f"Embedded stack {nested} was not successfully updated"
+            self._tell(request, nested, STACK, "UPDATE_FAILED", told, physical_id=nested)
+
+    def _tell(
+        self,
+        request: StackRequest,
+        logical_id: str,
+        kind: str,
+        status: str,
+        reason: str = "",
+        **more: str,
+    ) -> None:
+        token = None if more.get("stack_id") else request.token
         self._events.append(
             StackEvent(
                 id=f"event-{next(self._ids)}",
@@ -172,6 +198,7 @@ class FakeStacks:
                 kind=kind,
                 status=status,
                 reason=reason,
-                token=request.token,
+                token=token,
+                **more,
             )
         )

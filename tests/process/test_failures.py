@@ -52,6 +52,8 @@ EVERY_CALL_BEFORE_THE_FLIP = [
     "functions.state",
     "images.inspect",
     "images.push",
+    "logs.find",
+    "queues.find",
     "registry.ensure_repository",
     "registry.find",
     "registry.login",
