@@ -112,10 +112,11 @@ def _out_of_bounds(path: Path, detail: ErrorDetails) -> str:
 def _unknown_key(path: Path) -> Found:
     key = str(path[-1])
     section = _section(path[:-1])
-    close = get_close_matches(key, _keys(section), n=1)
+    homes = [".".join(map(str, home)) for home in SECTIONS if home and key in _keys(home)]
+    # A key that is right elsewhere must be all but right here to be taken for a slip.
+    close = get_close_matches(key, _keys(section), n=1, cutoff=0.85 if homes else 0.6)
     if close:
         return Found(path, "unknown key", close[0])
-    homes = [".".join(map(str, home)) for home in SECTIONS if home and key in _keys(home)]
     at_top = ["the top level"] if key in _keys(()) else []
     where = " or ".join(at_top + [f"'{home}'" for home in homes])
     return Found(path, f"unknown key here; it belongs to {where}" if where else "unknown key")
