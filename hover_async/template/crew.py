@@ -8,8 +8,8 @@ queue is worked on at every moment.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hover_async.manifest import Manifest, QueueSpec
@@ -40,13 +40,18 @@ class Crew:
 
     sections: tuple[Section, ...]
     consumers: tuple[Consumer, ...]
+    _by_function: dict[FunctionSpec, list[Consumer]] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for consumer in self.consumers:
+            self._by_function.setdefault(consumer.function, []).append(consumer)
 
     @property
     def functions(self) -> tuple[FunctionSpec, ...]:
         return tuple(section.function for section in self.sections)
 
-    def consumers_of(self, function: FunctionSpec) -> Iterator[Consumer]:
-        return (consumer for consumer in self.consumers if consumer.function == function)
+    def consumers_of(self, function: FunctionSpec) -> Sequence[Consumer]:
+        return self._by_function.get(function, ())
 
 
 def crew(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -130,16 +130,23 @@ def _queue(draw: st.DrawFn, queues: list[str]) -> dict[str, Any]:
     )
 
 
+SIZES = ((2, 3), (3, 19), (19, 98), (98, 300), (300, 500))
+"""Classes of how many functions a stage has: each as often as any other, unless said otherwise."""
+FEW_QUEUES_FROM = 50
+"""A stage of this many functions gets fewer queues for each."""
+
+
 @st.composite
-def large_manifests(draw: st.DrawFn) -> Manifest:
-    """A manifest of 2 to 500 functions: every size class as often as any other.
+def large_manifests(
+    draw: st.DrawFn, *, sizes: Sequence[tuple[int, int]] = SIZES, most_queues: int = 9
+) -> Manifest:
+    """A manifest of 2 to 500 functions.
 
     Queue sections are drawn from a few, so that 500 of them cost no more to draw than one.
     """
-    low, high = draw(st.sampled_from([(0, 1), (1, 17), (17, 96), (96, 298), (298, 498)]))
-    count = draw(st.integers(low, high))
+    count = draw(st.integers(*draw(st.sampled_from(sizes)))) - 2
     specs = draw(st.lists(_queue([]), min_size=1, max_size=4))
-    each = draw(st.integers(1, 3 if count > SHORT else 9))
+    each = draw(st.integers(1, 3 if count > FEW_QUEUES_FROM else most_queues))
     prefix = draw(st.sampled_from(["q", "High-Priority", "under_scored", "Z", "a" * 30]))
     suffix = draw(st.sampled_from(["", ".fifo"]))
     stage = draw(manifests(max_functions=0))
@@ -152,7 +159,3 @@ def large_manifests(draw: st.DrawFn) -> Manifest:
     }
     written = {**stage.as_written, "queue": queue}
     return Manifest.model_validate(written).written_as(written)
-
-
-SHORT = 50
-"""A stage of more functions than this gets fewer queues for each."""
