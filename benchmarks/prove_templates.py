@@ -29,8 +29,8 @@ from hover_async.template import render
 from tests.unit.manifests import large_manifests
 from tests.unit.stacks import IMAGE, LOCAL, ON_AWS
 
-WEIGHTS = {(2, 3): 40, (4, 19): 40, (20, 98): 15, (99, 300): 4, (301, 500): 1}
-"""In a hundred manifests, how many have so many functions."""
+WEIGHTS = {(2, 3): 120, (4, 19): 66, (20, 98): 11, (99, 300): 2, (301, 500): 1}
+"""Of two hundred manifests, how many have so many functions."""
 PART = 50
 """Manifests that are drawn from one seed: the seed is the part's number."""
 REGION = "eu-central-1"
@@ -56,10 +56,13 @@ def main() -> None:
     begun, used = time.monotonic(), time.process_time()
     runner = Runner(ConfigMixIn(["--regions", REGION], regions=[REGION]))
     require_a_judge(runner)
-    figures = Figures()
+    figures, told = Figures(), 0
     for part in range(given_.start // PART, (given_.start + given_.count) // PART):
         for stage in drawn(part):
             look_at(stage, runner, figures)
+            if new := figures.findings[told:]:
+                print(stage.as_written, *new, sep="\n  ", flush=True)
+                told = len(figures.findings)
         print(
             f"{(part + 1) * PART - given_.start:5} manifests, {figures.templates} templates, "
             f"{len(figures.findings)} findings, {time.monotonic() - begun:.0f} s",

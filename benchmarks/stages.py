@@ -20,8 +20,8 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hover_async.deploy.deployment import Deployment
 from hover_async.local import down, up
+from hover_async.values import FunctionName, Version
 from tests.e2e.tiny import TinyStage, tiny_stage
 
 INSTANCE = "stages"
@@ -60,25 +60,25 @@ class Run:
 
     async def all(self) -> None:
         count = self.functions - 2
-        await self.deploy("first deploy", self.queue(count), "1")
-        await self.deploy("same manifest, new image", self.queue(count), "2")
+        await self.deploy("first deploy", self.queue(count))
+        await self.deploy("same manifest, new image", self.queue(count))
         renamed = self.queue(count - 1, renamed={"queues": [f"jobs-{count - 1}"]})
-        await self.deploy("one function renamed", renamed, "3")
-        await self.deploy("one function more", {**renamed, "more": {}}, "4")
+        await self.deploy("one function renamed", renamed)
+        await self.deploy("one function more", {**renamed, "more": {}})
         await self.timed("stack deleted", self.stage.delete, self.is_gone)
 
-    async def deploy(self, operation: str, queue: Mapping[str, object], version: str) -> None:
-        async def work() -> Deployment:
-            return await self.stage.deploy(queue)
+    async def deploy(self, operation: str, queue: Mapping[str, object]) -> None:
+        published: dict[FunctionName, Version] = {}
+
+        async def work() -> None:
+            deployment = await self.stage.deploy(queue)
+            published.update(deployment.artifacts.versions.by_function)
 
         async def seen() -> str:
             live = await self.stage.live()
-            assert len(live) == len(queue) + 2, (len(live), len(queue))
-            old = [name for name, found in live.items() if found == version]
-            new = [name for name, found in live.items() if found == "1"]
-            assert len({*old, *new}) == len(live)
-            assert len(live) - len(old) <= 1 + (version == "4")
-            return f"{len(live)} live"
+            assert live == published
+            assert len(live) == len(queue) + 2
+            return f"{len(live)} live, of this deploy"
 
         await self.timed(operation, work, seen)
 

@@ -77,6 +77,8 @@ WAY_OUT = {
     "DELETE_FAILED": "its deletion stopped half way: " + _AWS.format(command="delete-stack"),
 }
 """What to do about a stack that no update can start from. A stack that serves is never deleted."""
+OURS = "DistributionDomain"
+"""An output that every stage's stack has had since its creation."""
 CLEANING_UP = {
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
     "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
@@ -128,6 +130,11 @@ async def provision_stack(
         await stacks.create(request)
     elif standing.status not in UPDATABLE:
         raise _unusable(standing)
+    elif OURS not in standing.outputs:
+        raise StackUnusable(
+            f"there is a stack '{name}' already that hover-async has not made",
+            hint="an update would delete what is in it: give the stage another 'name'",
+        )
     elif not await stacks.update(request):
         done = "unchanged"
     if standing is None or done != "unchanged":

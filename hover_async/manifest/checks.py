@@ -11,6 +11,8 @@ from hover_async.manifest.names import DEAD, sqs_name
 
 MAX_FUNCTION_NAME = 64
 MAX_QUEUE_NAME = 80
+USUAL_CONCURRENCY, ALWAYS_UNRESERVED = 1_000, 100
+"""Of an account in a region, and what of it Lambda lets nobody reserve."""
 RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192),
     *(2557, 2922, 3288, 3653),
@@ -33,6 +35,29 @@ def cross_checks(manifest: Manifest) -> Iterator[Found]:
     for key, spec in manifest.queues.items():
         yield from _queue_checks(manifest, key, spec)
     yield from _consumer_checks(manifest)
+
+
+def advice(manifest: Manifest) -> Iterator[str]:
+    """What is legal and may still go wrong, in a sentence each.
+
+    No check, for it depends on the account, or on how busy the functions become.
+    """
+    reserves = [manifest.http.concurrency, manifest.cli.concurrency]
+    reserves += [queue.concurrency for queue in manifest.queues.values()]
+    reserved = sum(reserve or 0 for reserve in reserves)
+    if reserved > USUAL_CONCURRENCY - ALWAYS_UNRESERVED:
+        yield (
+            f"the functions reserve a concurrency of {reserved:,} together; an account has "
+            f"{USUAL_CONCURRENCY:,} unless AWS has raised it, and {ALWAYS_UNRESERVED} of it "
+            "cannot be reserved"
+        )
+    for key, queue in manifest.queues.items():
+        if queue.dead_letter and queue.concurrency and not queue.max_concurrency:
+            yield (
+                f"queue.{key}: SQS counts a message that finds all {queue.concurrency} reserved "
+                "containers busy as tried, and may move it to the dead letters without a try; "
+                "'max-concurrency' hands over no more than can run"
+            )
 
 
 def _stage_checks(manifest: Manifest) -> Iterator[Found]:

@@ -33,6 +33,9 @@ class FakeStack:
     template: dict[str, Any]
     body: str
     reason: str = ""
+    outputs: dict[str, str] = field(
+        default_factory=lambda: {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
+    )
 
     def status(self) -> str:
         return self.ended if current_time() >= self.ends_at_s else self.working
@@ -59,8 +62,7 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return None
-            outputs = {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
-            return StackDescription(name, name, stack.status(), stack.reason, outputs)
+            return StackDescription(name, name, stack.status(), stack.reason, stack.outputs)
 
     async def create(self, request: StackRequest) -> None:
         async with self.world.request("stacks.create", request.name):

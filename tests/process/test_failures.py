@@ -206,6 +206,15 @@ def test_stack_that_cannot_be_updated_is_refused(live: Stage, status: str) -> No
     assert "stacks.update" not in live.cloud.world.names()
 
 
+def test_a_stack_that_is_not_ours_is_left_alone(live: Stage) -> None:
+    """A stack of the stage's name that another tool made is not updated: that would empty it."""
+    live.cloud.stacks.stacks["shop-dev"].outputs = {"CDNDomain": "d1.cloudfront.net"}
+    error = fails(live, StackUnusable)
+    assert "hover-async has not made" in str(error)
+    assert error.hint
+    assert "stacks.update" not in live.cloud.world.names()
+
+
 def test_failed_first_creation_is_deleted_and_made_anew(stage: Stage) -> None:
     """A stack left in ROLLBACK_COMPLETE holds nothing: the next deploy replaces it."""
     stage.cloud.stacks.failure = ("Api", "no")
