@@ -113,6 +113,7 @@ async def stage(backend: Backend, ministack: LocalAws) -> Stage:
             "slow-jobs": {"timeout": 900, "max-concurrency": 2},
         },
         tags={"team": "shop"},
+        alarms={"topic": f"arn:aws:sns:{ministack.region}:000000000000:on-call"},
         ephemeral_storage=1024,
     )
     edge = Edge(ministack.edge_url, f"localhost:{ministack.port}")

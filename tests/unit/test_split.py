@@ -14,6 +14,7 @@ from hover_async.manifest import Manifest
 from hover_async.template import OWN, Places, Template, render
 from tests.unit.manifests import large_manifests, manifest
 from tests.unit.stacks import IMAGE
+from tests.unit.test_template import INTRINSICS, intrinsics, strings
 
 OTHER_IMAGE = IMAGE.replace("a" * 64, "b" * 64)
 NESTED = "AWS::CloudFormation::Stack"
@@ -70,6 +71,21 @@ def test_every_template_is_within_cloudformations_limits(stage: Manifest) -> Non
         assert len(body.encode()) <= 1_000_000
         assert len(content.get("Outputs", {})) <= 200
         assert all(len(logical_id) <= 255 for logical_id in content["Resources"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(large_manifests(sizes=[(140, 300)]))
+def test_no_text_of_a_manifest_is_more_than_text_in_a_nested_stack(stage: Manifest) -> None:
+    """Every intrinsic is one of ours and refers to something of its own template, and no string
+    holds what CloudFormation would substitute or resolve."""
+    for body in bodies(stood(stage)).values():
+        known = {*body["Resources"], *body.get("Parameters", {})}
+        for name, value in intrinsics(body["Resources"]):
+            assert name in INTRINSICS
+            if name in {"Ref", "Fn::GetAtt"}:
+                target = value if name == "Ref" else value[0]
+                assert target in known or target.startswith("AWS::")
+        assert not [text for text in strings(body) if "${" in text or "{{" in text]
 
 
 @settings(max_examples=30, deadline=None)
