@@ -37,7 +37,9 @@ DEADLINE_S = 3_600
 """A distribution takes 3 to 9 minutes; a stuck resource an hour until CloudFormation gives up."""
 TEMPLATES_AT_ONCE = 8
 FIRST_POLL_S, LONGEST_POLL_S = 0.5, 5.0
-"""DescribeStacks allows about 5 a second for the whole account; events lag by about a second."""
+"""DescribeStacks allows about 5 a second for the whole account."""
+EVENTS_LAG_S = 1.0
+"""About how long after a status its events can be read."""
 
 
 NESTED = "AWS::CloudFormation::Stack"
@@ -202,19 +204,27 @@ async def _follow(
 ) -> tuple[StackDescription | None, Sequence[StackEvent]]:
     """Report every event of the operation until the stack stops working on it."""
     told: dict[str, StackEvent] = {}
+
+    async def tell() -> bool:
+        new = [event for event in await stacks.events(name, token=token) if event.id not in told]
+        for event in new:
+            told[event.id] = event
+            report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
+        return bool(new)
+
     give_up_at = current_time() + deadline_s
     pause_s = FIRST_POLL_S
     while True:
-        for event in await stacks.events(name, token=token):
-            if event.id not in told:
-                told[event.id] = event
-                pause_s = FIRST_POLL_S
-                report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
+        if await tell():
+            pause_s = FIRST_POLL_S
         standing = await stacks.describe(name)
         if standing is None:
             return None, list(told.values())
         # Without an event of ours the status is that of an earlier operation.
         if told and standing.status not in WORKING:
+            if standing.status not in DONE:  # why it failed may have been told in between
+                await sleep(EVENTS_LAG_S)
+                await tell()
             return standing, list(told.values())
         if current_time() + pause_s > give_up_at:
             raise StepTimedOut(
