@@ -29,6 +29,7 @@
     │   ├── AssetChanged                a file changed while it was being sent
     │   ├── StackFailed                 CloudFormation failed or rolled back
     │   ├── StackUnusable               the stack is in a state no update can start from
+    │   ├── QueueTaken                  a queue of this name belongs to another stage
     │   ├── VersionFailed               a function or its new version never became Active
     │   ├── WarmingFailed               the new image cannot boot
     │   ├── CommandFailed               a deploy command failed
@@ -269,6 +270,10 @@ class StackFailed(DeployError):
 
 class StackUnusable(DeployError):
     code = "stack-unusable"
+
+
+class QueueTaken(DeployError):
+    code = "queue-taken"
 
 
 class VersionFailed(DeployError):

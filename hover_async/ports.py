@@ -227,6 +227,8 @@ class StackEvent:
     status: str
     reason: str
     token: str | None
+    physical_id: str = ""
+    stack_id: str = ""
 
 
 class Stacks(Protocol):
@@ -241,11 +243,49 @@ class Stacks(Protocol):
 
     async def delete(self, name: str, *, token: str) -> None: ...
 
-    async def events(self, name: str, *, token: str) -> Sequence[StackEvent]:
-        """The events of the operation marked `token`, oldest first."""
+    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
+        """The events of the operation marked `token` (None: of the last one), oldest first."""
 
-    async def functions(self, name: str) -> Sequence[FunctionName]:
-        """Every Lambda function of the stack and of its nested stacks, all pages."""
+    async def functions(self, name: str) -> Mapping[FunctionName, str]:
+        """Every Lambda function of the stack and of its nested stacks, all pages, each with the
+        logical id of the nested stack that it is in, or an empty text for the stack itself.
+
+        A stack that is not there has none."""
+
+
+# What stands beside the stack
+
+
+class Queues(Protocol):
+    """Queues on SQS, by name; attributes by SQS's own names. Nothing here deletes one."""
+
+    def arn(self, name: str) -> str:
+        """The ARN that a queue of this name has, whether there is one or not."""
+
+    async def find(self, name: str) -> Mapping[str, str] | None:
+        """The queue's attributes, or None."""
+
+    async def create(
+        self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]
+    ) -> None:
+        """Repeating it does nothing. Raises `Conflict` when it is there with other attributes."""
+
+    async def change(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Set these attributes and no others; repeating it sets the same again."""
+
+    async def tags(self, name: str) -> Mapping[str, str]: ...
+
+    async def tag(self, name: str, tags: Mapping[str, str]) -> None: ...
+
+
+class LogGroups(Protocol):
+    async def find(self, prefix: str) -> Mapping[str, int | None]:
+        """Every group whose name begins so, with the days it keeps logs (None: for ever)."""
+
+    async def create(self, name: str, tags: Mapping[str, str]) -> None:
+        """A group that is there already counts as done."""
+
+    async def keep(self, name: str, *, days: int) -> None: ...
 
 
 # Lambda
@@ -360,10 +400,12 @@ class Keys(Protocol):
 
 @dataclass(frozen=True)
 class Cloud:
-    """The five ports of one stage's AWS account and region, opened together."""
+    """The ports of one stage's AWS account and region, opened together."""
 
     assets: AssetStore
     documents: Documents
     registry: Registry
     stacks: Stacks
     functions: Functions
+    queues: Queues
+    logs: LogGroups

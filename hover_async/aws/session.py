@@ -18,7 +18,9 @@ from botocore.exceptions import BotoCoreError
 from hover_async.aws.errors import translate
 from hover_async.aws.functions import UNPACED, LambdaFunctions
 from hover_async.aws.keys import KmsKeys
+from hover_async.aws.logs import CloudWatchLogGroups
 from hover_async.aws.pacing import Pacer
+from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
 from hover_async.aws.service import Service
@@ -55,7 +57,7 @@ async def open_cloud(
     tags: Mapping[str, str],
     max_connections: int,
 ) -> AsyncIterator[Cloud]:
-    """The five ports of one stage. `max_connections` at once to S3 and to running functions.
+    """The ports of one stage. `max_connections` at once to S3 and to running functions.
 
     Raises `CredentialsError` when there are none or AWS refuses them, `EndpointUnreachable` when
     nobody answers; both before anything is done. With `endpoint_url` (a local AWS) any credentials
@@ -94,6 +96,8 @@ async def open_cloud(
             ),
             stacks=CloudFormationStacks(await opener.open("cloudformation")),
             functions=LambdaFunctions(lambdas, invocations),
+            queues=SqsQueues(await opener.open("sqs"), arn_prefix=address.queues_arn),
+            logs=CloudWatchLogGroups(await opener.open("logs")),
         )
 
 
@@ -144,6 +148,10 @@ class _Address:
         return (
             f"arn:{self.identity.partition}:lambda:{self.region}:{self.identity.account}:function:*"
         )
+
+    @property
+    def queues_arn(self) -> str:
+        return f"arn:{self.identity.partition}:sqs:{self.region}:{self.identity.account}:"
 
     @property
     def _suffix(self) -> str:

@@ -21,6 +21,7 @@ COMMANDS = {
     "build": "Build a stage: image, assets and runtime files in .hover/out.",
     "deploy": "Take the build live: every function at once, or none.",
     "local": "The AWS on your own machine: up, status, down.",
+    "schema": "Print the manifest's JSON Schema, for editors.",
     "secrets": "A stage's secrets: encrypt, decrypt, list.",
     "stage": "Make the files of a new stage.",
 }

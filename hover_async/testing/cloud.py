@@ -1,4 +1,4 @@
-"""The whole fake: a deploy's five ports, KMS and a Docker engine over one world."""
+"""The whole fake: a deploy's ports, KMS and a Docker engine over one world."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from hover_async.ports import Cloud
 from hover_async.testing.images import FakeImages, FakeRegistry
 from hover_async.testing.keys import FakeKeys
 from hover_async.testing.lambdas import FakeFunctions
+from hover_async.testing.queues import FakeLogGroups, FakeQueues
 from hover_async.testing.stacks import FakeStacks
 from hover_async.testing.storage import FakeAssetStore, FakeDocuments
 from hover_async.testing.world import World
@@ -23,4 +24,14 @@ class FakeCloud:
         self.stacks = FakeStacks(self.world, self.lambdas, self.assets)
         self.keys = FakeKeys(self.world)
         self.images = FakeImages(self.world, self.registry)
-        self.ports = Cloud(self.assets, self.documents, self.registry, self.stacks, self.lambdas)
+        self.queues = FakeQueues(self.world)
+        self.logs = FakeLogGroups(self.world)
+        self.ports = Cloud(
+            self.assets,
+            self.documents,
+            self.registry,
+            self.stacks,
+            self.lambdas,
+            self.queues,
+            self.logs,
+        )

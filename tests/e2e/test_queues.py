@@ -31,18 +31,23 @@ queue:
     tries: 3
     backoff: "5, 10"
     queues: [default]
-  brief:
+  ten:
     timeout: 5
     tries: 2
     backoff: 1
     batch: 10
     max-concurrency: 2
-    queues: [ten, brief, orders.fifo]
+    queues: [ten]
+  brief:
+    timeout: 5
+    tries: 2
+    backoff: 1
+    max-concurrency: 2
+    queues: [brief, orders.fifo]
   dead:
     timeout: 5
     tries: 2
     backoff: 1
-    batch: 10
     max-concurrency: 2
     dead-letter: on
     queues: [doomed]

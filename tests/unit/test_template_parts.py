@@ -11,7 +11,7 @@ from hover_async.manifest import Manifest
 from hover_async.template import render
 from hover_async.values import Role
 from tests.unit.manifests import manifest, manifests
-from tests.unit.stacks import IMAGE, LOCAL, RULE, of_type, properties, resources
+from tests.unit.stacks import ALARM, IMAGE, LOCAL, RULE, of_type, properties, resources
 
 
 def test_a_function_is_as_its_section_says() -> None:
@@ -78,16 +78,17 @@ def test_the_local_edge_has_the_distributions_first_label() -> None:
     }
 
 
-@given(manifests())
-def test_a_log_group_is_older_than_its_function(stage: Manifest) -> None:
-    """Else Lambda makes one of its own, which is kept for ever."""
-    found = resources(stage)
-    for spec in stage.functions:
-        assert found[f"{spec.logical_id}Function"]["DependsOn"] == [f"{spec.logical_id}Logs"]
-        assert properties(found, f"{spec.logical_id}Logs") == {
-            "LogGroupName": f"/aws/lambda/{spec.name}",
-            "RetentionInDays": stage.log_retention,
-        }
+def test_the_api_keeps_a_log_of_its_own() -> None:
+    """Every request is a line of JSON, without its query string; it can be switched off."""
+    settings = properties(resources(manifest()), "ApiStage")["AccessLogSettings"]
+    assert settings["DestinationArn"]["Fn::Join"][1][-1] == (
+        "log-group:/aws/vendedlogs/apis/shop-dev"
+    )
+    line = json.loads(settings["Format"])
+    assert line["status"] == "$context.status"
+    assert not [path for path in line.values() if "query" in path.lower()]
+    off = resources(manifest(http={"access-log": False}))
+    assert "AccessLogSettings" not in properties(off, "ApiStage")
 
 
 def test_pages_are_never_cached_and_assets_come_from_the_bucket() -> None:
@@ -130,37 +131,14 @@ def test_the_bucket_opens_to_its_distribution_alone() -> None:
     assert statement["Resource"]["Fn::Join"][1][-1] == ":s3:::shop-dev-assets/b*"
 
 
-def test_a_queue_is_kept_with_its_messages() -> None:
-    """A queue that leaves the template stays, and gives a message back after six timeouts."""
-    stage = manifest(
-        queue={
-            "jobs": {
-                "queues": ["default", "m.fifo"],
-                "timeout": 100,
-                "tries": 4,
-                "dead-letter": True,
-                "batch": 5,
-                "max-concurrency": 7,
-            }
-        }
-    )
+def test_a_queue_is_handed_to_its_function() -> None:
+    """The consumer names a queue beside the stack by its ARN, and reports failures one by one."""
+    stage = manifest(queue={"jobs": {"queues": ["m.fifo"], "batch": 5, "max-concurrency": 7}})
     found = resources(stage)
-    for logical_id, queue in of_type(found, "AWS::SQS::Queue").items():
-        assert found[logical_id]["DeletionPolicy"] == "RetainExceptOnCreate"
-        assert found[logical_id]["UpdateReplacePolicy"] == "Retain"
-        assert queue.get("FifoQueue", False) == queue["QueueName"].endswith(".fifo")
-    assert properties(found, "SqsQueueDefault") == {
-        "QueueName": "default-shop-dev",
-        "MessageRetentionPeriod": 1_209_600,
-        "VisibilityTimeout": 600,
-        "RedrivePolicy": {
-            "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLettersDefault", "Arn"]},
-            "maxReceiveCount": 1_000,
-        },
-    }
-    assert properties(found, "DeadLettersMZ2efifo")["QueueName"] == "m-shop-dev-dead.fifo"
-    assert properties(found, "ConsumerMZ2efifo") == {
-        "EventSourceArn": {"Fn::GetAtt": ["SqsQueueMZ2efifo", "Arn"]},
+    assert not of_type(found, "AWS::SQS::Queue")
+    consumer = properties(found, "ConsumerMZ2efifo")
+    assert consumer.pop("EventSourceArn")["Fn::Join"][1][-1] == "m-shop-dev.fifo"
+    assert consumer == {
         "FunctionName": {"Ref": "QueueJobsLive"},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BatchSize": 1,
@@ -169,17 +147,11 @@ def test_a_queue_is_kept_with_its_messages() -> None:
     }
 
 
-@pytest.mark.parametrize("tries", [1, 3, 1000])
-def test_sqs_takes_no_try_from_a_job(tries: int) -> None:
-    """Receives in vain, and more tries of a job's own, stay below what SQS would move it for."""
-    found = resources(manifest(queue={"jobs": {"tries": tries, "dead-letter": True}}))
-    (redrive,) = [
-        queue["RedrivePolicy"]
-        for queue in of_type(found, "AWS::SQS::Queue").values()
-        if "RedrivePolicy" in queue
-    ]
-    assert redrive["maxReceiveCount"] >= max(tries, 5)
-    assert redrive["maxReceiveCount"] <= 1000
+def test_a_function_has_time_for_all_jobs_that_it_is_handed() -> None:
+    """`timeout` is every job's, as `queue:work --timeout`; the function's is for the batch."""
+    found = resources(manifest(queue={"jobs": {"timeout": 80, "batch": 10}, "one": {}}))
+    assert properties(found, "QueueJobsFunction")["Timeout"] == 800
+    assert properties(found, "QueueOneFunction")["Timeout"] == 60
 
 
 def test_a_fifo_queue_hands_over_one_message_at_a_time() -> None:
@@ -216,11 +188,25 @@ def test_what_the_manifest_says_of_messages_at_once_is_taken() -> None:
     assert properties(found, "ConsumerB")["ScalingConfig"] == {"MaximumConcurrency": 9}
 
 
-def test_a_queue_stays_the_same_when_another_function_takes_it_over() -> None:
-    """Its resource belongs to the queue, so its messages wait for the new function."""
-    before = resources(manifest(queue={"jobs": {"queues": ["mails"]}}))
-    after = resources(manifest(queue={"letters": {"queues": ["mails"]}}))
-    assert before["SqsQueueMails"] == after["SqsQueueMails"]
+def test_alarms_are_there_only_for_a_topic() -> None:
+    """With a topic: failed functions, dead letters and answers of 5xx; without: none."""
+    queue = {"jobs": {"queues": ["a", "b"], "dead-letter": True}, "mails": {}}
+    assert not of_type(resources(manifest(queue=queue)), ALARM)
+    topic = "arn:aws:sns:eu-central-1:123456789012:on-call"
+    alarms = of_type(resources(manifest(queue=queue, alarms={"topic": topic})), ALARM)
+    assert set(alarms) == {
+        *("ApiErrorsAlarm", "HttpErrorsAlarm", "CliErrorsAlarm"),
+        *("QueueJobsErrorsAlarm", "QueueMailsErrorsAlarm"),
+        *("DeadLettersAlarmA", "DeadLettersAlarmB"),
+    }
+    assert all(given["AlarmActions"] == [topic] for given in alarms.values())
+    assert alarms["HttpErrorsAlarm"]["Dimensions"] == [
+        {"Name": "FunctionName", "Value": "shop-dev-http"},
+        {"Name": "Resource", "Value": "shop-dev-http:live"},
+    ]
+    assert alarms["DeadLettersAlarmA"]["Dimensions"] == [
+        {"Name": "QueueName", "Value": "a-shop-dev-dead"}
+    ]
 
 
 def test_what_is_started_each_minute_is_never_run_twice() -> None:
