@@ -1,6 +1,7 @@
 # make demo   the example application, live on a local AWS, from nothing but Python >= 3.11
 # make test   everything that is tested, the fast things first
 # make lint   only what reads the code
+# make prove-templates   2,000 stages judged by cfn-lint: about an hour (PART="--from 0 --count 50" for a part)
 # make down   stop the local AWS of `make demo`
 # make clean  remove what the targets made in this directory
 #
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: demo test lint down clean
+.PHONY: demo test lint prove-templates down clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -57,6 +58,9 @@ lint: $(VENV)/dev
 	ruff format --check .
 	mypy
 	lint-imports
+
+prove-templates: $(VENV)/dev
+	"$(BIN)/python" benchmarks/prove_templates.py $(PART)
 
 down:
 	if [ -x "$(BIN)/hover-async" ]; then "$(BIN)/hover-async" local down; fi

@@ -2,12 +2,24 @@
 
     deployment = await hover_async.deploy(project="shop", report=print)
 
-`build` and `deploy` are the command line's own entry points; `events` arrive at a reporter, and
-every failure is a `HoverError` (`errors` draws the tree).
+`build`, `deploy` and those of secrets are the command line's own entry points; `events` arrive at a
+reporter, and every failure is a `HoverError` (`errors` draws the tree).
 """
 
 from hover_async import errors, events
-from hover_async.api import AWS, Target, build, deploy, doctor, local_target, plan, policy
+from hover_async.api import (
+    AWS,
+    Target,
+    build,
+    decrypt_secrets,
+    deploy,
+    doctor,
+    encrypt_secrets,
+    list_secrets,
+    local_target,
+    plan,
+    policy,
+)
 from hover_async.errors import HoverError
 from hover_async.events import Event, Reporter
 from hover_async.values import BuildId
@@ -22,10 +34,13 @@ __all__ = [
     "Target",
     "__version__",
     "build",
+    "decrypt_secrets",
     "deploy",
     "doctor",
+    "encrypt_secrets",
     "errors",
     "events",
+    "list_secrets",
     "local_target",
     "plan",
     "policy",

@@ -2,10 +2,14 @@
 
     HoverError                          exit 1 unless said otherwise
     ├── UsageError                      exit 2: what was asked cannot be done as asked
-    │   ├── ManifestError               the stage's manifest is wrong; carries every problem found
+    │   ├── ProblemsFound               a file is wrong; carries every problem found
+    │   │   ├── ManifestError           ... the stage's manifest
+    │   │   └── SecretsInvalid          ... the stage's plain secrets
     │   ├── BuildMissing                there is no build to deploy, or it is incomplete
     │   ├── StageMismatch               the build is of another stage than the one named
-    │   └── ProjectError                the project directory is not what a build needs
+    │   ├── ProjectError                the project directory is not what a build needs
+    │   ├── SecretsMissing              the stage has no such file of secrets
+    │   └── SecretsDamaged              the encrypted secrets are not what was written for the stage
     ├── DockerError                     the Docker Engine refused or failed
     │   ├── DockerUnavailable           no engine answers
     │   ├── ImageBuildFailed            a Dockerfile step failed; carries its output
@@ -25,6 +29,7 @@
     │   ├── AssetChanged                a file changed while it was being sent
     │   ├── StackFailed                 CloudFormation failed or rolled back
     │   ├── StackUnusable               the stack is in a state no update can start from
+    │   ├── QueueTaken                  a queue of this name belongs to another stage
     │   ├── VersionFailed               a function or its new version never became Active
     │   ├── WarmingFailed               the new image cannot boot
     │   ├── CommandFailed               a deploy command failed
@@ -77,7 +82,7 @@ class UsageError(HoverError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a manifest: where (1-based line and column), at which path, and why."""
+    """One thing wrong with a file: where (1-based line and column), at which path, and why."""
 
     file: str
     line: int
@@ -93,10 +98,10 @@ class Problem:
         return f"{where}:{at} {self.message}{did_you_mean}"
 
 
-class ManifestError(UsageError):
-    """The manifest is wrong. `problems` holds every one found, in the order of the file."""
+class ProblemsFound(UsageError):
+    """A file is wrong. `problems` holds every one found, in the order of the file."""
 
-    code = "manifest"
+    code = "problems-found"
 
     def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
         super().__init__("\n".join(str(problem) for problem in problems), hint=hint)
@@ -105,6 +110,10 @@ class ManifestError(UsageError):
     def details(self) -> Mapping[str, object]:
         problems = [vars(problem) for problem in self.problems]
         return {**super().details(), "problems": problems}
+
+
+class ManifestError(ProblemsFound):
+    code = "manifest"
 
 
 class BuildMissing(UsageError):
@@ -117,6 +126,20 @@ class StageMismatch(UsageError):
 
 class ProjectError(UsageError):
     code = "project"
+
+
+class SecretsInvalid(ProblemsFound):
+    """A stage's plain secrets are wrong. No problem shows a value, or what may be one."""
+
+    code = "secrets-invalid"
+
+
+class SecretsMissing(UsageError):
+    code = "secrets-missing"
+
+
+class SecretsDamaged(UsageError):
+    code = "secrets-damaged"
 
 
 # Docker
@@ -247,6 +270,10 @@ class StackFailed(DeployError):
 
 class StackUnusable(DeployError):
     code = "stack-unusable"
+
+
+class QueueTaken(DeployError):
+    code = "queue-taken"
 
 
 class VersionFailed(DeployError):

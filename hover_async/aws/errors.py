@@ -98,7 +98,9 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     "OptInRequired": AccessDenied,
     "UnauthorizedOperation": AccessDenied,
     # missing
+    "AWS.SimpleQueueService.NonExistentQueue": NotFound,
     "ChangeSetNotFound": NotFound,
+    "QueueDoesNotExist": NotFound,
     "ImageNotFoundException": NotFound,
     "NoSuchBucket": NotFound,
     "NoSuchEntity": NotFound,
@@ -107,6 +109,7 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     "NoSuchPublicAccessBlockConfiguration": NotFound,
     "NoSuchTagSet": NotFound,
     "NoSuchUpload": NotFound,
+    "NotFoundException": NotFound,
     "OwnershipControlsNotFoundError": NotFound,
     "RepositoryNotFoundException": NotFound,
     "RepositoryPolicyNotFoundException": NotFound,
@@ -116,13 +119,19 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     "BucketAlreadyExists": Conflict,
     "BucketAlreadyOwnedByYou": Conflict,
     "ImageAlreadyExistsException": Conflict,
+    "QueueAlreadyExists": Conflict,
+    "QueueNameExists": Conflict,
+    "ResourceAlreadyExistsException": Conflict,
     "RepositoryAlreadyExistsException": Conflict,
     "TokenAlreadyExistsException": Conflict,
     "PreconditionFailed": Changed,
     "PreconditionFailedException": Changed,
     # busy
+    "AWS.SimpleQueueService.QueueDeletedRecently": Busy,
+    "QueueDeletedRecently": Busy,
     "ConditionalRequestConflict": Busy,
     "OperationAborted": Busy,
+    "OperationAbortedException": Busy,
     "ResourceConflictException": Busy,
     "ResourceInUseException": Busy,
     "ResourceNotReadyException": Busy,
@@ -130,11 +139,15 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     # wrong
     "BadDigest": Rejected,
     "CodeStorageExceededException": Rejected,
+    "DisabledException": Rejected,
     "EntityTooLarge": Rejected,
     "EntityTooSmall": Rejected,
+    "IncorrectKeyException": Rejected,
     "InsufficientCapabilitiesException": Rejected,
     "InvalidArgument": Rejected,
     "InvalidBucketName": Rejected,
+    "InvalidCiphertextException": Rejected,
+    "InvalidKeyUsageException": Rejected,
     "InvalidParameterException": Rejected,
     "InvalidParameterValueException": Rejected,
     "InvalidPart": Rejected,
@@ -217,6 +230,20 @@ HINTS: Mapping[str | type[Exception], str] = {
     "ExpiredToken": LOGIN,
     "ExpiredTokenException": LOGIN,
     "BucketAlreadyExists": "bucket names are shared by all of AWS: choose another stage 'name'",
+    **dict.fromkeys(
+        ("DisabledException", "KMSDisabledException"),
+        "enable the KMS key again ('aws kms enable-key'), or encrypt with another one",
+    ),
+    "KMSInvalidStateException": (
+        "a KMS key that waits for its deletion opens nothing: 'aws kms cancel-key-deletion' and "
+        "'aws kms enable-key' bring it back"
+    ),
+    **dict.fromkeys(
+        ("InvalidCiphertextException", "IncorrectKeyException"),
+        "it was wrapped for another stage or by another KMS key, or the file was changed: restore "
+        "it, or encrypt again",
+    ),
+    "InvalidKeyUsageException": "name a symmetric KMS key for encryption and decryption",
     boto.NoCredentialsError: (
         "set 'aws-profile' in the manifest, or AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY"

@@ -1,6 +1,6 @@
 """What the doctor asks of AWS: the account, its roles, its limits; nothing is changed.
 
-IAM and ACM are opened only when they are asked: a deploy has no use for them.
+IAM, ACM and KMS are opened only when they are asked: a deploy has no use for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from hover_async.aws.retry import READ
 from hover_async.aws.service import Answer, Service
 from hover_async.errors import AccessDenied, NotFound
-from hover_async.facts import BucketState, Certificate, Concurrency, Identity
+from hover_async.ports import BucketState, Certificate, Concurrency, Identity
 from hover_async.values import FunctionName
 
 Open = Callable[[str, str | None], Awaitable[Service]]
@@ -123,6 +123,14 @@ class AwsFacts:
         about = answer["Certificate"]
         domains = [about["DomainName"], *about.get("SubjectAlternativeNames", ())]
         return Certificate(about["Status"], list(dict.fromkeys(domains)))
+
+    async def key_state(self, key: str) -> str | None:
+        kms = await self._open("kms", key.split(":")[3] if key.startswith("arn:") else None)
+        try:
+            answer = await kms.call(READ, "DescribeKey", f"key '{key}'", KeyId=key)
+        except NotFound:
+            return None
+        return str(answer["KeyMetadata"]["KeyState"])
 
     async def validate(self, template: str) -> None:
         await self._services.cloudformation.call(

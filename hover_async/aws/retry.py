@@ -86,6 +86,12 @@ MOVE_ALIAS = Policy(
     "conditional on the revision; a lost answer is looked up before it is sent again",
     (*HARMLESS, OutcomeUnknown, Busy),
 )
+DATA_KEY = Policy(
+    "a data key whose answer was lost is used by nobody, the next one is as good",
+    (*HARMLESS, OutcomeUnknown),
+    reads=True,
+)
+CREATE_KEY = Policy("refused, or never sent: a second key would cost money for nothing", HARMLESS)
 INVOKE_REFUSED = Policy("Lambda refused it for its rate, so nothing ran", (RateLimited,))
 COMMAND_REFUSED = Policy(
     "Lambda refused it for its rate or for lack of concurrency, so nothing ran",

@@ -20,14 +20,17 @@ from hover_async.aws.change_sets import CloudFormationChangeSets
 from hover_async.aws.errors import translate
 from hover_async.aws.facts import AwsFacts, Services
 from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.keys import KmsKeys
+from hover_async.aws.logs import CloudWatchLogGroups
 from hover_async.aws.pacing import Pacer
+from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
 from hover_async.aws.service import Service
 from hover_async.aws.stacks import CloudFormationStacks
 from hover_async.aws.storage import S3Assets, S3Documents
 from hover_async.errors import CredentialsError, EndpointUnreachable, Rejected
-from hover_async.ports import Cloud
+from hover_async.ports import Cloud, Keys
 from hover_async.values import Architecture
 from hover_async.version import __version__
 
@@ -57,7 +60,7 @@ async def open_cloud(
     tags: Mapping[str, str],
     max_connections: int,
 ) -> AsyncIterator[Cloud]:
-    """The seven ports of one stage. `max_connections` at once to S3 and to running functions.
+    """The ports of one stage. `max_connections` at once to S3 and to running functions.
 
     Raises `CredentialsError` when there are none or AWS refuses them, `EndpointUnreachable` when
     nobody answers; both before anything is done. With `endpoint_url` (a local AWS) any credentials
@@ -100,6 +103,8 @@ async def open_cloud(
             stacks=CloudFormationStacks(cloudformation),
             change_sets=CloudFormationChangeSets(cloudformation),
             functions=LambdaFunctions(lambdas, invocations),
+            queues=SqsQueues(await opener.open("sqs"), arn_prefix=address.queues_arn),
+            logs=CloudWatchLogGroups(await opener.open("logs")),
             facts=AwsFacts(
                 Services(sts, records, ecr, lambdas, cloudformation),
                 opener.open_in,
@@ -109,6 +114,21 @@ async def open_cloud(
                 expires_at=await _expiry(opener.session),
             ),
         )
+
+
+@asynccontextmanager
+async def open_keys(
+    *, region: str, profile: str | None, endpoint_url: str | None, tags: Mapping[str, str]
+) -> AsyncIterator[Keys]:
+    """The keys of KMS in one account and region; `tags` are for those that it makes.
+
+    Raises as `open_cloud` does. A port of its own: a deploy needs nothing of KMS.
+    """
+    endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
+    async with AsyncExitStack() as clients:
+        opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
+        await _identify(await opener.open("sts"), profile, endpoint_url, region)
+        yield KmsKeys(await opener.open("kms", read_timeout_s=QUICK_READ_TIMEOUT_S), tags=tags)
 
 
 @dataclass(frozen=True)
@@ -143,6 +163,10 @@ class _Address:
         return (
             f"arn:{self.identity.partition}:lambda:{self.region}:{self.identity.account}:function:*"
         )
+
+    @property
+    def queues_arn(self) -> str:
+        return f"arn:{self.identity.partition}:sqs:{self.region}:{self.identity.account}:"
 
     @property
     def _suffix(self) -> str:

@@ -92,7 +92,7 @@ class CloudFormationStacks:
             if error.aws_code != "TokenAlreadyExistsException":
                 raise
 
-    async def events(self, name: str, *, token: str) -> Sequence[StackEvent]:
+    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
         try:
             async with self._pages("DescribeStackEvents", name) as pages:
                 return await _operation(pages, token)
@@ -101,13 +101,18 @@ class CloudFormationStacks:
                 raise _missing(name, error) from error
             raise
 
-    async def functions(self, name: str) -> Sequence[FunctionName]:
-        names: list[FunctionName] = []
-        async with self._pages("ListStackResources", name) as pages:
-            async for page in pages:
-                for resource in page["StackResourceSummaries"]:
-                    names.extend(await self._functions_of(resource))
-        return names
+    async def functions(self, name: str) -> Mapping[FunctionName, str]:
+        places: dict[FunctionName, str] = {}
+        for resource in await self._resources(name):
+            physical_id = resource.get("PhysicalResourceId")
+            if not physical_id or resource["ResourceStatus"] == GONE:
+                continue
+            if resource["ResourceType"] == FUNCTION:
+                places[FunctionName(physical_id)] = ""
+            elif resource["ResourceType"] == STACK:
+                nested = await self.functions(physical_id)
+                places |= dict.fromkeys(nested, str(resource["LogicalResourceId"]))
+        return places
 
     async def templates(self, name: str) -> Mapping[str, str]:
         try:
@@ -123,28 +128,29 @@ class CloudFormationStacks:
         found = {path: body if isinstance(body, str) else json.dumps(body)}
         if STACK not in found[path]:
             return found
-        async with self._pages("ListStackResources", name) as pages:
-            nested = [
-                (resource["LogicalResourceId"], resource["PhysicalResourceId"])
-                async for page in pages
-                for resource in page["StackResourceSummaries"]
-                if resource["ResourceType"] == STACK
-                and resource.get("PhysicalResourceId")
-                and resource["ResourceStatus"] != GONE
-            ]
-        for logical_id, physical_id in nested:
+        for resource in await self._resources(name):
+            physical_id = resource.get("PhysicalResourceId")
+            if (
+                resource["ResourceType"] != STACK
+                or not physical_id
+                or resource["ResourceStatus"] == GONE
+            ):
+                continue
+            logical_id = str(resource["LogicalResourceId"])
             inner = f"{path}/{logical_id}" if path else logical_id
             found |= await self._templates(physical_id, inner)
         return found
 
-    async def _functions_of(self, resource: Answer) -> Sequence[FunctionName]:
-        """The function that a resource is, or those of the stack that it is."""
-        physical_id = resource.get("PhysicalResourceId")
-        if not physical_id or resource["ResourceStatus"] == GONE:
-            return ()
-        if resource["ResourceType"] == STACK:
-            return await self.functions(physical_id)
-        return (FunctionName(physical_id),) if resource["ResourceType"] == FUNCTION else ()
+    async def _resources(self, name: str) -> Sequence[Answer]:
+        found: list[Answer] = []
+        try:
+            async with self._pages("ListStackResources", name) as pages:
+                async for page in pages:
+                    found.extend(page["StackResourceSummaries"])
+        except Rejected as error:
+            if not says(error, "no such stack"):
+                raise
+        return found
 
     async def _is_begun(self, request: StackRequest, refusal: AwsError) -> bool:
         """Whether the operation of this token has been accepted, whatever the refusal says."""
@@ -173,13 +179,21 @@ class CloudFormationStacks:
         )
 
 
-async def _operation(pages: AsyncIterator[Answer], token: str) -> Sequence[StackEvent]:
-    """The events of the operation marked `token`, oldest first; `pages` begin with the newest."""
+async def _operation(pages: AsyncIterator[Answer], token: str | None) -> Sequence[StackEvent]:
+    """The events of the operation marked `token`, oldest first; `pages` begin with the newest.
+
+    Without a token they are those of the last operation: a nested stack does not say who began it.
+    """
     found: list[StackEvent] = []
     others = 0
     async for page in pages:
         for entry in page["StackEvents"]:
             event = _event(entry)
+            if token is None:
+                found.append(event)
+                if _is_of_the_stack(entry) and event.status in BEGINNINGS:
+                    return found[::-1]
+                continue
             if event.token == token:
                 found.append(event)
             if _begins(entry):
@@ -209,16 +223,23 @@ def _event(entry: Mapping[str, Any]) -> StackEvent:
         status=entry.get("ResourceStatus", ""),
         reason=entry.get("ResourceStatusReason", ""),
         token=entry.get("ClientRequestToken"),
+        physical_id=entry.get("PhysicalResourceId", ""),
+        stack_id=entry["StackId"],
     )
 
 
 def _begins(entry: Mapping[str, Any]) -> bool:
     """Whether an operation of the stack itself begins with this event: what is older is not its."""
     return (
-        entry.get("PhysicalResourceId") == entry["StackId"]
+        _is_of_the_stack(entry)
         and entry.get("ResourceStatus") in BEGINNINGS
         and entry.get("ResourceStatusReason", "") == BY_USER
     )
+
+
+def _is_of_the_stack(entry: Mapping[str, Any]) -> bool:
+    """Whether it is about the stack itself, and not one of its resources."""
+    return bool(entry.get("PhysicalResourceId") == entry["StackId"])
 
 
 def _missing(name: str, error: AwsError) -> NotFound:

@@ -36,7 +36,7 @@ from hover_async.build.workspace import (
 from hover_async.build_record import BuildRecord, write_record
 from hover_async.concurrency import task_group
 from hover_async.events import Reporter, Step, Warned
-from hover_async.manifest import Manifest
+from hover_async.manifest import Manifest, advice
 from hover_async.ports import ImageBuilder, ImageInfo
 from hover_async.steps import step
 from hover_async.values import BuildId
@@ -59,6 +59,8 @@ async def build_stage(
     """
     dockerfile = require_buildable(project, stage, manifest.dockerfile)
     await _warn_of_emulation(manifest, engine, report)
+    for sentence in advice(manifest):
+        report(Warned(sentence))
     now = datetime.now(UTC)
     details = BuildDetails(BuildId.new(now), now.isoformat(), manifest.as_written)
     with workspace(project) as fresh:

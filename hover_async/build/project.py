@@ -9,13 +9,16 @@ from anyio import run_process
 
 from hover_async.build_record import HOVER
 from hover_async.errors import ProjectError
+from hover_async.secrets.envelope import parse_envelope
+from hover_async.secrets.files import Places
 
 _IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _GIT_REVISION = re.compile(rb"[0-9a-f]{40,64}")
 
 
 def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
-    """The text of the Dockerfile. Raises `ProjectError` for what cannot or must not be built."""
+    """The text of the Dockerfile. Raises `ProjectError` for what cannot or must not be built, and
+    `SecretsDamaged` for encrypted secrets that are none, or another stage's."""
     if not (project / HOVER).is_dir():
         raise ProjectError(
             f"'{project}' has no .hover directory",
@@ -26,12 +29,14 @@ def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
             f"stage '{stage}' cannot name an image",
             hint="use lower-case letters and digits, separated by '-', '_' or '.'",
         )
-    plain = project / HOVER / f"{stage}-secrets.plain.env"
-    if plain.exists():
+    secrets = Places(project, stage)
+    if secrets.plain.exists():
         raise ProjectError(
-            f"'{plain}' holds secrets in plain text",
-            hint="an image must never carry it: move it out of .hover/, then build again",
+            f"'{secrets.plain}' holds secrets in plain text",
+            hint=f"run 'hover-async secrets encrypt {stage}': it removes the file",
         )
+    if secrets.sealed.exists():
+        parse_envelope(secrets.sealed.name, secrets.read_sealed(), stage)
     path = project / HOVER / dockerfile
     if not path.resolve().is_relative_to(project.resolve()):
         raise ProjectError(

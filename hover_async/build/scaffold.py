@@ -1,7 +1,11 @@
-"""The files of a new stage: manifest, Dockerfile, ignore file. Nothing that exists is changed."""
+"""The files of a new stage: manifest and its schema, Dockerfile, ignore files.
+
+Nothing that exists is changed.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from importlib.resources import files
@@ -9,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hover_async.errors import ManifestError, ProjectError
-from hover_async.manifest import load_manifest, new_manifest
+from hover_async.manifest import json_schema, load_manifest, new_manifest
+from hover_async.manifest.schema import FILE as SCHEMA
 
 HOVER_IGNORE = "out*/\n*-secrets.plain.env\n"
 """`.hover/.gitignore`: builds, and secrets that are not encrypted."""
@@ -43,6 +48,7 @@ def new_stage(
     stubs = files("hover_async.stubs")
     contents = {
         manifest: text,
+        root / ".hover" / SCHEMA: json.dumps(json_schema(), indent=2) + "\n",
         root / ".hover" / "Dockerfile": stubs.joinpath("Dockerfile").read_text(),
         root / ".hover" / ".gitignore": HOVER_IGNORE,
         root / ".dockerignore": stubs.joinpath("dockerignore").read_text(),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hover_async.build_record import APPLICATION, ASSETS, HOVER, MANIFEST, OUT
 from hover_async.errors import ProjectError
+from hover_async.secrets.files import FOR_EVERYBODY, Places
 from hover_async.values import BuildId
 
 NEW = HOVER / "out.new"
@@ -94,9 +95,11 @@ def write_runtime_files(fresh: Workspace, stage: str, details: BuildDetails) -> 
     runtime = fresh.application / RUNTIME
     with as_file(files("hover_async") / "runtime") as packaged:
         shutil.copytree(packaged, runtime, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
-    secrets = fresh.project / HOVER / f"{stage}-secrets.json"
+    secrets = Places(fresh.project, stage).sealed
     if secrets.is_file():
-        shutil.copy2(secrets, runtime / "secrets.json")
+        carried = runtime / "secrets.json"
+        shutil.copyfile(secrets, carried)
+        carried.chmod(FOR_EVERYBODY)  # Lambda runs the image as a user of its own choice
     content = json.dumps(details.manifest_with_build(), indent=2, ensure_ascii=False, default=str)
     (runtime / "manifest.json").write_text(content + "\n", encoding="utf-8")
     shutil.copyfile(fresh.project / HOVER / f"{stage}.yml", fresh.manifest)

@@ -10,7 +10,7 @@ from hover_async.cli.reporting import to_whoever_listens
 
 
 @click.command()
-@click.argument("policy", type=click.Choice(["deployer", "stack-role", "lambda-role"]))
+@click.argument("policy", type=click.Choice(["deployer", "stack-role", "lambda-role", "secrets"]))
 @click.argument("stage", required=False)
 @click.option("--trust", is_flag=True, help="The policy of who may act as it, instead.")
 @click.option(
@@ -25,6 +25,7 @@ def iam(policy: str, stage: str | None, *, trust: bool, account: str | None, pro
       deployer     for whoever runs 'deploy', 'plan' and 'doctor'
       stack-role   for auth.stack-role, which CloudFormation acts as
       lambda-role  for auth.lambda-role, which the functions act as
+      secrets      for whoever runs 'secrets'
 
     STAGE may be left out where there is a build, or only one stage. docs/iam.md says why each
     action is there.

@@ -24,6 +24,8 @@ COMMANDS = {
     "iam": "The least IAM policies of a stage, as JSON.",
     "local": "The AWS on your own machine: up, status, down.",
     "plan": "What the next deploy would do, before it does.",
+    "schema": "Print the manifest's JSON Schema, for editors.",
+    "secrets": "A stage's secrets: encrypt, decrypt, list.",
     "stage": "Make the files of a new stage.",
 }
 """Every command with its line in the help; `hover_async.cli.NAME` defines it as `NAME`."""

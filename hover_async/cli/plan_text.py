@@ -14,7 +14,13 @@ from rich.text import Text
 from hover_async.template.difference import HIDDEN, Action, Change, PropertyChange
 
 if TYPE_CHECKING:
-    from hover_async.deploy.planned import Plan, PlannedFunction, PlannedStack
+    from hover_async.deploy.planned import (
+        Plan,
+        PlannedFunction,
+        PlannedLogs,
+        PlannedQueue,
+        PlannedStack,
+    )
     from hover_async.deploy.upload import Amount
 
 LONGEST_VALUE = 60
@@ -31,6 +37,19 @@ DOES = {
     "new-version": ("gets a new version", "yellow"),
     "nothing": ("stays", "dim"),
     "removed": ("is deleted with its versions", "red"),
+}
+QUEUES = {
+    "made": ("is made", "green"),
+    "taken over": ("is there already, and will be worked on", "bold yellow"),
+    "changed": ("is changed", "yellow"),
+    "left": ("stays on AWS with what is in it; nobody works on it any more", "bold yellow"),
+    "refused": ("is another stage's", "bold red"),
+}
+LOGS = {
+    "made": ("is made", "green"),
+    "adopted": ("is adopted with its logs", "yellow"),
+    "changed": ("is changed", "yellow"),
+    "left": ("stays on AWS with its logs", "yellow"),
 }
 DIGEST = re.compile(r"\S*@(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
@@ -161,6 +180,12 @@ def _facts(plan: Plan) -> Table:
     table.add_column(overflow="fold")
     table.add_row("", "")
     table.add_row("functions", _functions(plan.functions))
+    for title, lines in (
+        ("queues", _queues(plan.beside.queues)),
+        ("logs", _logs(plan.beside.logs)),
+    ):
+        for index, line in enumerate(lines):
+            table.add_row(title if index == 0 else "", line)
     in_registry = "is in the registry already" if plan.image.in_registry else "has to be pushed"
     table.add_row("image", f"{plan.image.tag} {in_registry}")
     if plan.image.problem:
@@ -180,6 +205,40 @@ def _functions(functions: Sequence[PlannedFunction]) -> Table:
         live = f"version {function.live} is live" if function.live else "not live"
         table.add_row(function.name, Text(live, "dim"), Text(told, style))
     return table
+
+
+def _queues(queues: Sequence[PlannedQueue]) -> Iterator[Text]:
+    """Each queue that something happens to; the others are counted."""
+    for queue in queues:
+        if queue.does == "stays":
+            continue
+        told, style = QUEUES[queue.does]
+        has = f"{queue.messages:,} messages" if queue.messages else "empty"
+        with_it = "" if queue.does == "made" else f" ({has})"
+        yield Text.assemble(queue.name, "  ", (f"{told}{with_it}", style))
+        if queue.problem:
+            yield Text(f"  ! {queue.problem}", "bold red")
+        for change in queue.changes:
+            yield Text.assemble("  ", _property(change))
+    yield from _staying([queue.does for queue in queues])
+
+
+def _logs(groups: Sequence[PlannedLogs]) -> Iterator[Text]:
+    for group in groups:
+        if group.does == "stays":
+            continue
+        told, style = LOGS[group.does]
+        kept = f", kept for {group.days} days" if group.days else ", kept for ever"
+        was = f" (now {group.days_before or 'for ever'})" if group.loses else ""
+        yield Text.assemble(group.name, "  ", (f"{told}{kept}{was}", style))
+        if group.loses:
+            yield Text("  ! logs that are older are deleted", "bold red")
+    yield from _staying([group.does for group in groups])
+
+
+def _staying(fates: Sequence[str]) -> Iterator[Text]:
+    if count := list(fates).count("stays"):
+        yield Text("1 stays as it is" if count == 1 else f"{count:,} stay as they are", "dim")
 
 
 def _assets(plan: Plan) -> str:

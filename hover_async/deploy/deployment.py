@@ -15,6 +15,7 @@ from hover_async.deploy.prepare import Live
 from hover_async.deploy.provision import Stack
 from hover_async.deploy.publish import Versions
 from hover_async.deploy.push import DeployableImage
+from hover_async.deploy.templates import Templates
 from hover_async.deploy.upload import UploadedAssets
 from hover_async.deploy.warm import Warmth
 from hover_async.events import Step
@@ -65,6 +66,7 @@ class Artifacts:
     uploaded: UploadedAssets
     live_before: Live
     image: DeployableImage
+    templates: Templates
     stack: Stack
     versions: Versions
 

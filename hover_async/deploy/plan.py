@@ -1,6 +1,6 @@
 """The plan: what the next deploy would do, found by reading alone.
 
-    what is live ∥ image ∥ assets ∥ the stack
+    what is live ∥ image ∥ assets ∥ the stack ∥ what stands beside it
                                       deployed template ── difference ── CloudFormation's own word
 
 The difference of the two templates is the primary source: it has every property with its value
@@ -19,6 +19,7 @@ from hover_async.deploy.confirm import Confirmed, confirm, from_change_set
 from hover_async.deploy.deployment import Order
 from hover_async.deploy.foresee import REVIEW, foresee
 from hover_async.deploy.lock import running_deploy
+from hover_async.deploy.plan_beside import plan_beside
 from hover_async.deploy.planned import (
     Plan,
     PlannedEnvironment,
@@ -27,28 +28,21 @@ from hover_async.deploy.planned import (
     PlannedStack,
 )
 from hover_async.deploy.prepare import AT_ONCE, live_versions
-from hover_async.deploy.provision import (
-    CLEANING_UP,
-    EMPTY,
-    INLINE_TEMPLATE_BYTES,
-    UPDATABLE,
-    template_key,
-    unusable,
-)
-from hover_async.deploy.releases import LiveRelease, live_release
+from hover_async.deploy.provision import EMPTY, INLINE_TEMPLATE_BYTES, UPDATABLE, obstacle
+from hover_async.deploy.releases import LiveRelease, live_manifest, live_release
+from hover_async.deploy.templates import plan_templates
 from hover_async.deploy.upload import PlannedUpload, plan_upload
 from hover_async.errors import AccessDenied, AwsError, DeployError, NotFound
 from hover_async.events import Reporter, Step
 from hover_async.ports import Cloud, ForeseenChange, FunctionState, StackDescription, StackRequest
 from hover_async.steps import step
-from hover_async.template import render
+from hover_async.template import Template, template_key
 from hover_async.template.difference import Action, Change, Unreadable, difference
 from hover_async.values import LATEST, LIVE, Digest, FunctionName, Version
 
 UNPUSHED = Digest(f"sha256:{'0' * 64}")
 """Stands for the digest that only the push will give."""
 THIS_BUILD = "the image of this build"
-IMAGE_PATH = "Code.ImageUri"
 FUNCTION = "AWS::Lambda::Function"
 
 
@@ -62,11 +56,15 @@ async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
         async with task_group() as reading:
             imaging = reading.start_soon(_image, order, cloud)
             releasing = reading.start_soon(live_release, cloud.documents)
+            manifesting = reading.start_soon(live_manifest, cloud.documents)
             living = reading.start_soon(_live_states, order, cloud)
             deploying = reading.start_soon(running_deploy, cloud.documents)
     image, release, live = imaging.return_value, releasing.return_value, living.return_value
     async with task_group() as planning:
-        stacking = planning.start_soon(_stack, order, image, cloud, report)
+        stacking = planning.start_soon(_stack, order, image, live, cloud, report)
+        standing_beside = planning.start_soon(
+            plan_beside, order.manifest, manifesting.return_value, cloud
+        )
         uploading = planning.start_soon(_assets, order, release, cloud)
     stack = stacking.return_value
     return Plan(
@@ -80,6 +78,7 @@ async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
         assets=uploading.return_value,
         commands=[command.text for command in order.manifest.deploy_commands],
         environment=_environment(order, release),
+        beside=standing_beside.return_value,
         deploying=str(deploying.return_value) if deploying.return_value else None,
     )
 
@@ -125,13 +124,20 @@ class Answer:
     why: str = ""
 
 
-async def _stack(order: Order, image: PlannedImage, cloud: Cloud, report: Reporter) -> PlannedStack:
+async def _stack(
+    order: Order,
+    image: PlannedImage,
+    live: Mapping[FunctionName, FunctionState],
+    cloud: Cloud,
+    report: Reporter,
+) -> PlannedStack:
     name = order.manifest.stack_name
     standing = await cloud.stacks.describe(name)
     stands = standing is not None and standing.status not in EMPTY
-    after = _templates(order, image, cloud)
-    answer = await _ask(order, after[""], standing, cloud, report)
-    obstacle, unreadable = _obstacle(standing), ""
+    template = await _template(order, image, live, cloud)
+    after = {"": template.body, **{nested.logical_id: nested.body for nested in template.nested}}
+    answer = await _ask(order, template, standing, cloud, report)
+    problem, unreadable = obstacle(standing), ""
     try:
         before = await cloud.stacks.templates(name) if stands else {}
         found = Confirmed(difference(before, after))
@@ -152,7 +158,7 @@ async def _stack(order: Order, image: PlannedImage, cloud: Cloud, report: Report
         confirmed=answer.changes is not None,
         unconfirmed=answer.why,
         unreadable=unreadable,
-        obstacle=obstacle,
+        obstacle=f"{problem.message}; {problem.hint}" if problem else "",
         remarks=found.remarks,
     )
 
@@ -166,16 +172,22 @@ def _unknown(name: str, unreadable: str, why: str) -> DeployError:
     )
 
 
-def _templates(order: Order, image: PlannedImage, cloud: Cloud) -> Mapping[str, str]:
-    """As the deploy leaves them in the end, by the path of the (nested) stack: workers started."""
+async def _template(
+    order: Order,
+    image: PlannedImage,
+    live: Mapping[FunctionName, FunctionState],
+    cloud: Cloud,
+) -> Template:
+    """As the deploy leaves it in the end: workers started, and what leaves the manifest gone."""
     uri = cloud.registry.deployable(Digest(image.digest) if image.digest else UNPUSHED)
-    template = render(order.manifest, image_uri=uri, started=list(order.functions), edge=order.edge)
-    return {"": template.body}
+    versions = {name: state.version for name, state in live.items()}
+    templates = await plan_templates(order.manifest, uri, versions, order.edge, cloud)
+    return templates.settled
 
 
 async def _ask(
     order: Order,
-    template: str,
+    template: Template,
     standing: StackDescription | None,
     cloud: Cloud,
     report: Reporter,
@@ -187,11 +199,11 @@ async def _ask(
     try:
         sent = await _as_sent(template, cloud)
         if sent is None:
-            return Answer(why=_too_large(template))
+            return Answer(why=_not_in_the_bucket(template))
         request = StackRequest(
             manifest.stack_name,
             sent,
-            template_is_url=sent != template,
+            template_is_url=sent != template.body,
             role_arn=manifest.auth.stack_role,
             tags=manifest.tags,
             token=order.holder.run,
@@ -205,38 +217,42 @@ async def _ask(
         return Answer(why=str(error))
 
 
-async def _as_sent(template: str, cloud: Cloud) -> str | None:
-    """The template, or its URL where it is large and an earlier deploy has put it there already."""
-    if len(template.encode()) <= INLINE_TEMPLATE_BYTES:
-        return template
-    key = template_key(template)
+async def _as_sent(template: Template, cloud: Cloud) -> str | None:
+    """The template, or its URL where it is large; None where the bucket lacks one that it needs.
+
+    An earlier deploy has put them there if they are the very same.
+    """
+    is_large = template.size_bytes > INLINE_TEMPLATE_BYTES
+    own = template_key(template.body)
+    needed = [nested.key for nested in template.nested] + [own] * is_large
+
+    async def stands(key: str) -> bool:
+        return key in await cloud.assets.keys(key)
+
     try:
-        return cloud.assets.url(key) if key in await cloud.assets.keys(key) else None
+        if not all(await bounded_map(stands, needed, limit=AT_ONCE)):
+            return None
     except NotFound:  # there is no bucket yet
         return None
+    return cloud.assets.url(own) if is_large else template.body
 
 
-def _too_large(template: str) -> str:
+def _not_in_the_bucket(template: Template) -> str:
+    if template.size_bytes > INLINE_TEMPLATE_BYTES:
+        return (
+            f"the template has {template.size_bytes:,} bytes; above {INLINE_TEMPLATE_BYTES:,} "
+            "CloudFormation reads it from a bucket only, and a plan uploads nothing"
+        )
     return (
-        f"the template has {len(template.encode()):,} bytes; above {INLINE_TEMPLATE_BYTES:,} "
-        "CloudFormation reads it from a bucket only, and a plan uploads nothing"
+        "templates of nested stacks are new; CloudFormation reads them from a bucket only, and a "
+        "plan uploads nothing"
     )
-
-
-def _obstacle(standing: StackDescription | None) -> str:
-    """Why a deploy could not begin as the stack stands."""
-    if standing is None or standing.status in UPDATABLE | EMPTY | CLEANING_UP:
-        return ""
-    problem = unusable(standing)
-    return f"{problem.message}; {problem.hint}"
 
 
 def _with_this_build(change: Change) -> Change:
     """An image that is not pushed yet, in words instead of a digest that is none."""
     properties = [
-        replace(prop, after=THIS_BUILD)
-        if prop.path == IMAGE_PATH and prop.after and prop.after.endswith(UNPUSHED)
-        else prop
+        replace(prop, after=THIS_BUILD) if prop.after and prop.after.endswith(UNPUSHED) else prop
         for prop in change.properties
     ]
     return replace(change, properties=tuple(properties))
@@ -276,7 +292,7 @@ async def _functions(
 
 
 def _environment(order: Order, release: LiveRelease | None) -> PlannedEnvironment:
-    """By name: values are in the images alone (docs/decisions/007)."""
+    """By name: values are in the images alone (docs/decisions/014)."""
     names = set(order.manifest.environment)
     if release is None:
         return PlannedEnvironment(added=sorted(names))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Literal
 
 from hover_async.deploy.upload import PlannedUpload
-from hover_async.template.difference import Action, Change
+from hover_async.template.difference import Action, Change, PropertyChange
 from hover_async.values import BuildId, FunctionName, Version
 
 
@@ -54,6 +55,75 @@ class PlannedImage:
     problem: str | None = None
 
 
+class QueueFate(StrEnum):
+    """What becomes of a queue. It is never deleted, and no message in it is lost."""
+
+    MADE = "made"
+    TAKEN_OVER = "taken over"
+    """It is there and no function of the stage works on it: what is in it will be worked on."""
+    CHANGED = "changed"
+    STAYS = "stays"
+    LEFT = "left"
+    """It leaves the manifest: it stays with what is in it, and nobody works on that any more."""
+    REFUSED = "refused"
+    """It is another stage's: a deploy ends there."""
+
+
+@dataclass(frozen=True)
+class PlannedQueue:
+    """A queue beside the stack. `messages` are all that are in it now (0 where it is not there);
+    `problem` says why it is refused."""
+
+    name: str
+    does: QueueFate
+    messages: int = 0
+    changes: Sequence[PropertyChange] = ()
+    problem: str = ""
+
+
+class LogsFate(StrEnum):
+    """What becomes of a log group. It is never deleted by a deploy."""
+
+    MADE = "made"
+    ADOPTED = "adopted"
+    """It is there and was not the live release's: it stays with what is in it."""
+    CHANGED = "changed"
+    STAYS = "stays"
+    LEFT = "left"
+    """Its function leaves: it stays with its logs, kept for as long as they are now."""
+
+
+@dataclass(frozen=True)
+class PlannedLogs:
+    """A log group beside the stack, with the days it keeps logs now and then (None: for ever)."""
+
+    name: str
+    does: LogsFate
+    days_before: int | None
+    days: int | None
+
+    @property
+    def loses(self) -> bool:
+        """Whether logs that it holds now may be older than it will keep them."""
+        if self.does not in {LogsFate.ADOPTED, LogsFate.CHANGED} or self.days is None:
+            return False
+        return self.days_before is None or self.days < self.days_before
+
+
+@dataclass(frozen=True)
+class PlannedBeside:
+    """What stands beside the stack, by name."""
+
+    queues: Sequence[PlannedQueue]
+    logs: Sequence[PlannedLogs]
+
+    @property
+    def has_changes(self) -> bool:
+        return any(queue.does is not QueueFate.STAYS for queue in self.queues) or any(
+            group.does is not LogsFate.STAYS for group in self.logs
+        )
+
+
 @dataclass(frozen=True)
 class PlannedEnvironment:
     """Names of the manifest's variables, against those of the live release.
@@ -86,6 +156,7 @@ class Plan:
     assets: PlannedUpload
     commands: Sequence[str]
     environment: PlannedEnvironment
+    beside: PlannedBeside
     deploying: str | None = None
 
     @property
@@ -93,6 +164,7 @@ class Plan:
         """Whether anything would be different afterwards; commands run in any case."""
         return bool(
             self.stack.does != "nothing"
+            or self.beside.has_changes
             or not self.image.in_registry
             or self.assets.send.files
             or self.assets.copy.files

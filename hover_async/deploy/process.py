@@ -1,6 +1,6 @@
 """The deploy, whole.
 
-    prepare ── bucket ∥ repository ∥ what is live
+    prepare ── bucket ∥ repository ∥ queues ∥ log groups ∥ what is live
       ├─ upload assets ──────────────────────────────────────────────┐
       └─ push image ── lock ── update stack ── publish each version ─┤ artifacts
                                         ┌──────────── (join) ────────┘
@@ -12,16 +12,16 @@
                                         │
                                       activate: every `live` alias, or none  (shielded)
                                         │
-                                      record the release ── start new workers
+                              record the release ── cut stack and queues to the manifest
 
 Nothing before `activate` is visible to a visitor, but for a function that was never live:
 CloudFormation makes its alias at `$LATEST`. So a stage's first stack waits for the assets, and
-whatever gives such a function work is disabled in the stack until it has been activated.
+whatever gives such a function work is disabled in the stack until it has been activated. Until
+then the stack only grows: functions that leave, and who works on which queue, stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import suppress
 
 from anyio import CancelScope, Event, get_cancelled_exc_class, move_on_after
@@ -32,25 +32,35 @@ from hover_async.deploy.commands import CommandResults, run_commands
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
 from hover_async.deploy.health import check_health
 from hover_async.deploy.lock import StageLock, stage_lock
+from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.prepare import Ground, Live, live_versions, prepare, still_live
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
+from hover_async.deploy.queues import (
+    StandingQueues,
+    ensure_queues,
+    settle_queues,
+    wanted_queues,
+)
 from hover_async.deploy.releases import (
     Release,
     activation_record,
     live_build,
+    live_manifest,
+    of_the_stack,
     record_release,
     tell_of_interrupted_activation,
 )
+from hover_async.deploy.templates import Templates, plan_templates
 from hover_async.deploy.upload import UploadedAssets, upload_assets
 from hover_async.deploy.warm import Warmth, warm_http
 from hover_async.errors import AwsError, DeployError, StackFailed, WorkersNotStarted
 from hover_async.events import LiveNow, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
-from hover_async.template import render
-from hover_async.values import FunctionName, Role
+from hover_async.template import Template
+from hover_async.values import Role
 
 
 async def deploy_build(
@@ -67,12 +77,13 @@ async def deploy_build(
     try:
         async with stage_lock(cloud.documents, order.holder, report) as lock:
             with step(report, Step.PREPARE) as done:
-                ground = done(await prepare(order.functions, cloud))
+                ground, queues = await stand_ground(order, cloud, report)
+                done(ground)
             artifacts = await make_artifacts(order, ground, lock, cloud, images, report)
             rehearsal = await rehearse(order, artifacts, cloud, report)
             await lock.confirm()
             activation = await go_live(order, artifacts, cloud, timeline)
-            await start_workers(order, artifacts, cloud, report)
+            await settle(order, artifacts, queues, cloud, report)
     except BaseException:
         await tell_what_is_live(order, cloud, report)
         raise
@@ -89,6 +100,23 @@ async def deploy_build(
         steps=timeline.steps(DEPENDS),
         seconds=timeline.seconds,
     )
+
+
+async def stand_ground(
+    order: Order, cloud: Cloud, report: Reporter
+) -> tuple[Ground, StandingQueues]:
+    """Everything that stands beside the stack, and what is live."""
+
+    async def stand_queues() -> StandingQueues:
+        before = await live_manifest(cloud.documents)
+        known = {queue.name for queue in wanted_queues(before)} if before else set()
+        return await ensure_queues(order.manifest, cloud.queues, report, known=known)
+
+    async with task_group() as grounds:
+        ground = grounds.start_soon(prepare, order.functions, cloud)
+        queues = grounds.start_soon(stand_queues)
+        grounds.start_soon(ensure_log_groups, order.manifest, cloud.logs)
+    return ground.return_value, queues.return_value
 
 
 async def make_artifacts(
@@ -114,7 +142,7 @@ async def make_artifacts(
         assets_stand.set()
         return uploaded
 
-    async def stand_up() -> tuple[Live, DeployableImage, Stack, Versions]:
+    async def stand_up() -> tuple[Live, DeployableImage, Templates, Stack, Versions]:
         with step(report, Step.PUSH) as done:
             image = done(
                 await push_image(order.build, ground.repository, images, cloud.registry, report)
@@ -123,19 +151,18 @@ async def make_artifacts(
             await lock.acquire()
             await tell_of_interrupted_activation(cloud.documents, report)
             live = await still_live(ground, order.functions, cloud.functions)
+            templates = await plan_templates(order.manifest, image.uri, live, order.edge, cloud)
         if order.function(Role.HTTP) not in live:
             await assets_stand.wait()
         with step(report, Step.STACK) as done:
-            stack = done(
-                await provision(order, image.uri, cloud, report, started=live, purpose="deploy")
-            )
+            stack = done(await provision(order, templates.growing, cloud, report, purpose="deploy"))
         with step(report, Step.PUBLISH) as done:
             versions = done(
                 await publish_versions(
                     order.functions, image.uri, build_id, cloud.functions, report
                 )
             )
-        return live, image, stack, versions
+        return live, image, templates, stack, versions
 
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
@@ -144,20 +171,13 @@ async def make_artifacts(
 
 
 async def provision(
-    order: Order,
-    image_uri: str,
-    cloud: Cloud,
-    report: Reporter,
-    *,
-    started: Collection[FunctionName],
-    purpose: str,
+    order: Order, template: Template, cloud: Cloud, report: Reporter, *, purpose: str
 ) -> Stack:
-    """The stack as manifest and image ask for, giving work only to functions in `started`."""
+    """The stack as the template asks for, with the template's functions and no others."""
     manifest = order.manifest
-    template = render(manifest, image_uri=image_uri, started=started, edge=order.edge)
     stack = await provision_stack(
         manifest.stack_name,
-        template.body,
+        template,
         cloud.stacks,
         cloud.assets,
         report,
@@ -165,10 +185,11 @@ async def provision(
         tags=manifest.tags,
         token=f"{order.holder.run}-{purpose}",
     )
-    if set(stack.functions) != set(order.functions):
+    wanted = {spec.name for spec in template.functions}
+    if set(stack.functions) != wanted:
         raise StackFailed(
             f"stack '{stack.name}' has functions {sorted(stack.functions)}, "
-            f"the manifest {sorted(order.functions)}",
+            f"its template {sorted(wanted)}",
             hint="no live alias was touched; look at the stack's resources for what is left over",
         )
     return stack
@@ -246,30 +267,34 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
             str(order.holder),
             order.build.git_revision,
             seconds,
-            sorted(order.manifest.environment),
+            environment=sorted(order.manifest.environment),
+            manifest=of_the_stack(order.manifest),
         )
         await record_release(cloud.documents, release, report)
     return activation
 
 
-async def start_workers(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> None:
-    """Give work to functions that are live for the first time; nothing to do on later deploys."""
-    if set(order.functions) <= set(artifacts.live_before):
+async def settle(
+    order: Order, artifacts: Artifacts, queues: StandingQueues, cloud: Cloud, report: Reporter
+) -> None:
+    """Cut stack and queues to the manifest: start new workers, let go of what has left.
+
+    Nothing to do where functions and queues are the same as before.
+    """
+    template = artifacts.templates.settled
+    is_cut = template == artifacts.templates.growing
+    if is_cut and not queues.due:
         return
     try:
         with step(report, Step.WORKERS):
-            await provision(
-                order,
-                artifacts.image.uri,
-                cloud,
-                report,
-                started=order.functions,
-                purpose="workers",
-            )
+            await settle_queues(queues, cloud.queues)
+            if not is_cut:
+                await provision(order, template, cloud, report, purpose="workers")
     except (AwsError, DeployError, get_cancelled_exc_class()) as error:
         raise WorkersNotStarted(
-            f"{order.build.build_id} is live, but its workers and schedules are still off: {error}",
-            hint="deploy the same build again: it starts them",
+            f"{order.build.build_id} is live, but its workers, schedules and queues are not yet "
+            f"all as the manifest says: {error}",
+            hint="deploy the same build again: it finishes this",
         ) from error
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from anyio import current_time, get_cancelled_exc_class, sleep
 
-from hover_async.errors import StackFailed, StackUnusable, StepTimedOut
+from hover_async.concurrency import bounded_map
+from hover_async.errors import AwsError, StackFailed, StackUnusable, StepTimedOut
 from hover_async.events import Reporter, ResourceChanged, Warned
 from hover_async.ports import (
     AssetStore,
@@ -26,15 +28,21 @@ from hover_async.ports import (
     StackRequest,
     Stacks,
 )
+from hover_async.template import Template, template_key
 from hover_async.values import FunctionName
 
 INLINE_TEMPLATE_BYTES = 51_200
 """What CloudFormation takes in the request itself; a larger one comes through S3 (up to 1 MB)."""
 DEADLINE_S = 3_600
 """A distribution takes 3 to 9 minutes; a stuck resource an hour until CloudFormation gives up."""
+TEMPLATES_AT_ONCE = 8
 FIRST_POLL_S, LONGEST_POLL_S = 0.5, 5.0
-"""DescribeStacks allows about 5 a second for the whole account; events lag by about a second."""
+"""DescribeStacks allows about 5 a second for the whole account."""
+EVENTS_LAG_S = 1.0
+"""About how long after a status its events can be read."""
 
+
+NESTED = "AWS::CloudFormation::Stack"
 
 DONE = {
     "CREATE_COMPLETE",
@@ -71,6 +79,8 @@ WAY_OUT = {
     "DELETE_FAILED": "its deletion stopped half way: " + _AWS.format(command="delete-stack"),
 }
 """What to do about a stack that no update can start from. A stack that serves is never deleted."""
+OURS = "DistributionDomain"
+"""An output that every stage's stack has had since its creation."""
 CLEANING_UP = {
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
     "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
@@ -95,7 +105,7 @@ class Stack:
 
 async def provision_stack(
     name: str,
-    template: str,
+    template: Template,
     stacks: Stacks,
     store: AssetStore,
     report: Reporter,
@@ -120,8 +130,8 @@ async def provision_stack(
     if standing is None:
         done = "created"
         await stacks.create(request)
-    elif standing.status not in UPDATABLE:
-        raise unusable(standing)
+    elif problem := obstacle(standing):
+        raise problem
     elif not await stacks.update(request):
         done = "unchanged"
     if standing is None or done != "unchanged":
@@ -140,33 +150,35 @@ async def _wait_for_cleanup(
         if standing is None or standing.status not in CLEANING_UP:
             return standing
         if current_time() > give_up_at:
-            raise unusable(standing)
+            raise _unusable(standing)
         await sleep(LONGEST_POLL_S)
 
 
 async def _request(
     name: str,
-    template: str,
+    template: Template,
     store: AssetStore,
     *,
     role_arn: str | None,
     tags: Mapping[str, str],
     token: str,
 ) -> StackRequest:
-    body = template.encode()
-    is_url = len(body) > INLINE_TEMPLATE_BYTES
+    """The request, once every template that it needs from S3 is there."""
+    objects = {nested.key: nested.body for nested in template.nested}
+    text, is_url = template.body, template.size_bytes > INLINE_TEMPLATE_BYTES
     if is_url:
-        key = template_key(template)
-        headers = ObjectHeaders("application/json", "private, no-store")
+        key = template_key(template.body)
+        objects[key] = template.body
+        text = store.url(key)
+
+    async def put(item: tuple[str, str]) -> None:
+        key, body = item[0], item[1].encode()
         checksum = b64encode(hashlib.sha256(body).digest()).decode()
+        headers = ObjectHeaders("application/json", "private, no-store")
         await store.put(key, body, headers, sha256=checksum)
-        template = store.url(key)
-    return StackRequest(name, template, is_url, role_arn, tags, token)
 
-
-def template_key(template: str) -> str:
-    """Where a template that is too large to send stands in the bucket: by its content."""
-    return f"hover/templates/{hashlib.sha256(template.encode()).hexdigest()}.json"
+    await bounded_map(put, objects.items(), limit=TEMPLATES_AT_ONCE)
+    return StackRequest(name, text, is_url, role_arn, tags, token)
 
 
 async def _wait_until_done(
@@ -179,7 +191,7 @@ async def _wait_until_done(
         raise
     if standing and standing.status in DONE:
         return standing
-    raise _failed(name, standing, events)
+    raise await _failed(name, standing, events, stacks)
 
 
 async def _follow(
@@ -187,21 +199,27 @@ async def _follow(
 ) -> tuple[StackDescription | None, Sequence[StackEvent]]:
     """Report every event of the operation until the stack stops working on it."""
     told: dict[str, StackEvent] = {}
+
+    async def tell() -> bool:
+        new = [event for event in await stacks.events(name, token=token) if event.id not in told]
+        for event in new:
+            told[event.id] = event
+            report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
+        return bool(new)
+
     give_up_at = current_time() + deadline_s
     pause_s = FIRST_POLL_S
     while True:
-        for event in await stacks.events(name, token=token):
-            if event.id not in told:
-                told[event.id] = event
-                pause_s = FIRST_POLL_S
-                report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
+        if await tell():
+            pause_s = FIRST_POLL_S
         standing = await stacks.describe(name)
         if standing is None:
             return None, list(told.values())
         # Without an event of ours the status is that of an earlier operation.
-        if (
-            told and standing.status not in WORKING
-        ):  # without an event of ours, the status is an older one
+        if told and standing.status not in WORKING:
+            if standing.status not in DONE:  # why it failed may have been told in between
+                await sleep(EVENTS_LAG_S)
+                await tell()
             return standing, list(told.values())
         if current_time() + pause_s > give_up_at:
             raise StepTimedOut(
@@ -224,18 +242,13 @@ async def _delete(
     await stacks.delete(standing.id, token=token)
     left, events = await _follow(standing.id, stacks, report, token=token, deadline_s=deadline_s)
     if left is not None and left.status != "DELETE_COMPLETE":
-        raise _failed(standing.name, left, events)
+        raise await _failed(standing.name, left, events, stacks)
 
 
-def _failed(
-    name: str, standing: StackDescription | None, events: Sequence[StackEvent]
+async def _failed(
+    name: str, standing: StackDescription | None, events: Sequence[StackEvent], stacks: Stacks
 ) -> StackFailed:
-    """The resources that failed of themselves; those cancelled because of them tell nothing."""
-    reasons = [
-        f"{event.logical_id} ({event.kind}): {event.reason}"
-        for event in events
-        if event.status.endswith("_FAILED") and "cancelled" not in event.reason.lower()
-    ]
+    reasons = [reason async for reason in _reasons(events, stacks)]
     status = standing.status if standing else "gone"
     found = reasons or [standing.reason if standing and standing.reason else "no reason given"]
     return StackFailed(
@@ -245,8 +258,40 @@ def _failed(
     )
 
 
-def unusable(standing: StackDescription) -> StackUnusable:
-    """Why no update can start from where the stack stands, and the way out."""
+async def _reasons(events: Sequence[StackEvent], stacks: Stacks) -> AsyncIterator[str]:
+    """Why the resources failed that failed of themselves, and not because another one did.
+
+    A nested stack only says that it failed: its own events say why.
+    """
+    for event in events:
+        if not event.status.endswith("_FAILED") or "cancelled" in event.reason.lower():
+            continue
+        inner: list[str] = []
+        if event.kind == NESTED and event.physical_id not in {"", event.stack_id}:
+            with suppress(AwsError):
+                of_nested = await stacks.events(event.physical_id, token=None)
+                inner = [reason async for reason in _reasons(of_nested, stacks)]
+        for reason in inner:
+            yield f"{event.logical_id}/{reason}"
+        if not inner:
+            yield f"{event.logical_id} ({event.kind}): {event.reason}"
+
+
+def obstacle(standing: StackDescription | None) -> StackUnusable | None:
+    """Why no deploy can start from where the stack stands, with the way out; None if one can."""
+    if standing is None or standing.status in EMPTY | CLEANING_UP:
+        return None
+    if standing.status not in UPDATABLE:
+        return _unusable(standing)
+    if OURS not in standing.outputs:
+        return StackUnusable(
+            f"there is a stack '{standing.name}' already that hover-async has not made",
+            hint="an update would delete what is in it: give the stage another 'name'",
+        )
+    return None
+
+
+def _unusable(standing: StackDescription) -> StackUnusable:
     hint = WAY_OUT.get(standing.status, "look at the stack's events in the AWS console")
     if standing.status.endswith("_IN_PROGRESS"):
         hint = "another operation is under way on it; wait until it ends, then deploy again"

@@ -10,19 +10,24 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from anyio import move_on_after
 
 from hover_async.concurrency import shielded
 from hover_async.errors import ActivationMixed, AwsError, Conflict, StepTimedOut
 from hover_async.events import Reporter, Warned
+from hover_async.manifest import Manifest
 from hover_async.ports import Document, Documents
 from hover_async.values import BuildId, FunctionName, Version
 
 ACTIVATION_KEY = "hover/activation.json"
 LIVE_KEY = "hover/live.json"
+OF_THE_BUILD = frozenset(
+    {"aws-profile", "build-args", "deploy-commands", "dockerfile", "environment"}
+)
 WRITE_DEADLINE_S = 15
 WRITE_TRIES = 3
 
@@ -32,7 +37,7 @@ class Release:
     """A build that went live: which versions, of which image, by whom, and how long it took.
 
     `environment` has the names of the manifest's variables, never their values: those are in the
-    image alone (docs/decisions/007).
+    image alone (docs/decisions/014).
     """
 
     build_id: str
@@ -42,6 +47,8 @@ class Release:
     git_revision: str | None
     seconds: Mapping[str, float]
     environment: Sequence[str] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """What the stack was made of; without what only a build needs."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,20 @@ async def live_release(documents: Documents) -> LiveRelease | None:
         return None
     names = json.loads(document.body).get("environment")
     return LiveRelease(build_id, names if isinstance(names, list) else None)
+
+
+async def live_manifest(documents: Documents) -> Manifest | None:
+    """The manifest of what is live, as far as its stack is concerned, if it can be read."""
+    document = await documents.read(LIVE_KEY)
+    try:
+        return Manifest.model_validate(json.loads(document.body)["manifest"]) if document else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def of_the_stack(manifest: Manifest) -> Mapping[str, Any]:
+    """The keys that a stack is made of, as a record keeps them."""
+    return {key: given for key, given in manifest.as_written.items() if key not in OF_THE_BUILD}
 
 
 @asynccontextmanager

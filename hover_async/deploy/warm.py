@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from anyio import Event
 
@@ -59,15 +60,14 @@ async def warm_http(
     """Start `asked` distinct containers of this version, at least one, and fill their OPcache.
 
     Never more at once than the function may run: its own reserve, else half of what the account
-    Never more at once than the function may run: its own reserve, else half of what the account
     leaves unreserved, for visitors of all its functions share that. Fewer warm ones than asked for,
-    even none for lack of concurrency, are told and
-    not fatal. `boots` is set once the image has proved to boot, or there is no room to try.
-    Raises `WarmingFailed`, with the container's own words, when not one can boot.
+    even none for lack of concurrency, are told and not fatal. `boots` is set once the image has
+    proved to boot, or there is no room to try. Raises `WarmingFailed`, with the container's own
+    words, when not one can boot.
     """
     asked = max(asked, 1)
-    free = reserved or max(1, await lambdas.unreserved_concurrency() // 2)
-    at_once = max(1, min(asked, free))
+    room = await _room(lambdas, reserved)
+    at_once = min(asked, room.containers)
     fleet = _Fleet(function, version, lambdas, report, timeout_s, boots)
     for hold_ms in ROUND_HOLDS_MS:
         await fleet.ping(at_once, hold_ms)
@@ -81,11 +81,36 @@ async def warm_http(
     boots.set()
     reasons = [*fleet.failures, *fleet.throttles]
     if at_once < asked:
-        reasons.append(f"{free} containers are all that may be started at once")
+        reasons.append(room.because)
     if len(fleet.booted) < asked:
-        report(Warned(f"{len(fleet.booted)} of {asked} containers are warm: {'; '.join(reasons)}"))
+        because = "; ".join(reasons) or "the same ones answered in every round"
+        told = f"{len(fleet.booted)} of {asked} containers are warm: {because}"
+        report(Warned(told, hint=room.hint if at_once < asked else None))
     slowest_boot_ms = max(fleet.booted.values(), default=0.0)
     return Warmth(asked, frozenset(fleet.booted), slowest_boot_ms, tuple(reasons))
+
+
+class _Room(NamedTuple):
+    """How many containers may be started at once, and why no more."""
+
+    containers: int
+    because: str
+    hint: str
+
+
+async def _room(lambdas: Functions, reserved: int | None) -> _Room:
+    if reserved is not None:
+        return _Room(
+            reserved,
+            f"http.concurrency is {reserved}, and no more can run at once",
+            f"raise http.concurrency, or lower http.warm to {reserved}",
+        )
+    unreserved = await lambdas.unreserved_concurrency()
+    return _Room(
+        max(1, unreserved // 2),
+        f"the account leaves {unreserved} executions unreserved, and warming takes half of them",
+        "ask AWS for more concurrent executions (Service Quotas), or lower http.warm",
+    )
 
 
 @dataclass

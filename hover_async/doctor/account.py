@@ -11,20 +11,21 @@ from hover_async.deploy.provision import (
     CLEANING_UP,
     EMPTY,
     INLINE_TEMPLATE_BYTES,
-    UPDATABLE,
-    unusable,
+    obstacle,
 )
+from hover_async.deploy.releases import live_manifest
+from hover_async.doctor.beside import beside_checks
 from hover_async.doctor.diagnosis import Check, Finding, failed, ok, warning
 from hover_async.doctor.machine import Patient, template_of
 from hover_async.errors import Rejected
-from hover_async.facts import BucketState
-from hover_async.ports import Cloud
+from hover_async.ports import BucketState, Cloud
 from hover_async.values import FunctionName
 
 SOON = timedelta(minutes=30)
 """A first deploy waits for a distribution: credentials should outlive that."""
 CLOCK_OFF_S, CLOCK_REFUSED_S = 30.0, 300.0
 """AWS refuses a signature that is 5 minutes off (15 for S3)."""
+AT_ONCE = 8
 KEPT_UNRESERVED = 100
 """What Lambda keeps outside every reserve."""
 SERVICES = {"stack-role": "cloudformation.amazonaws.com", "lambda-role": "lambda.amazonaws.com"}
@@ -69,12 +70,14 @@ def account_checks(patient: Patient, cloud: Cloud) -> Sequence[Check]:
         Check("lock", lock),
         Check("certificate", certificate),
         Check("validation", validation),
+        *beside_checks(patient, cloud),
     ]
 
 
 NAMES = (
     *("credentials", "clock", "stack-role", "lambda-role", "concurrency"),
     *("bucket", "repository", "stack", "lock", "certificate", "validation"),
+    *("queues", "log groups", "secrets key"),
 )
 """Of the checks above, for when nothing of AWS can be reached."""
 
@@ -144,12 +147,18 @@ async def _concurrency(patient: Patient, cloud: Cloud) -> Finding:
         return await cloud.facts.reserved(name)
 
     names = [function.name for function in manifest.functions]
-    ours = sum(await bounded_map(reserved, names, limit=8)) if wanted else 0
+    ours = sum(await bounded_map(reserved, names, limit=AT_ONCE)) if wanted else 0
     left = limits.unreserved + ours - wanted
     told = f"{limits.limit:,} at once, {limits.unreserved:,} of them unreserved"
     if wanted and left < KEPT_UNRESERVED:
+        before = await live_manifest(cloud.documents)
+        live = [spec.name for spec in before.functions] if before else []
+        leaving = [name for name in live if name not in names]
+        kept = sum(await bounded_map(reserved, leaving, limit=AT_ONCE))
+        beside = f" beside {kept:,} of functions that leave when the new are live" if kept else ""
         return failed(
-            f"{told}; the stage reserves {wanted:,}, and Lambda keeps {KEPT_UNRESERVED} unreserved",
+            f"{told}; the stage reserves {wanted:,}{beside}, and Lambda keeps {KEPT_UNRESERVED} "
+            "unreserved",
             "reserve less (the 'concurrency' keys), or ask AWS for more (Service Quotas)",
         )
     free = manifest.http.concurrency or left // 2
@@ -187,14 +196,13 @@ async def _stack(patient: Patient, cloud: Cloud) -> Finding:
     if standing is None:
         return ok(f"'{name}' is not there: the first deploy makes it")
     told = f"'{name}' is {standing.status}"
-    if standing.status in UPDATABLE:
-        return ok(told)
+    if problem := obstacle(standing):
+        return failed(problem.message, problem.hint)
     if standing.status in EMPTY:
         return warning(f"{told}: a creation that failed", "a deploy deletes it and makes it anew")
     if standing.status in CLEANING_UP:
         return warning(f"{told}: an earlier update is decided", "a deploy waits until it is done")
-    problem = unusable(standing)
-    return failed(problem.message, problem.hint)
+    return ok(told)
 
 
 async def _lock(cloud: Cloud) -> Finding:
@@ -234,11 +242,11 @@ def _covers(certified: Sequence[str], domain: str) -> bool:
 
 
 async def _validation(patient: Patient, cloud: Cloud) -> Finding:
-    body = template_of(patient)
-    if len(body.encode()) > INLINE_TEMPLATE_BYTES:
+    template = template_of(patient)
+    if template.size_bytes > INLINE_TEMPLATE_BYTES:
         return ok("the template is too large to be sent for it; it goes through the bucket")
     try:
-        await cloud.facts.validate(body)
+        await cloud.facts.validate(template.body)
     except Rejected as error:
         return failed(error.message, "this is hover-async's mistake: please report it")
     return ok("CloudFormation takes the template")

@@ -10,10 +10,12 @@ from typing import Protocol
 
 from hover_async.build_record import HOVER, RECORD, BuildRecord, read_record
 from hover_async.doctor.diagnosis import Check, Finding, failed, ok, warning
-from hover_async.errors import BuildMissing, DockerError
+from hover_async.errors import BuildMissing, DockerError, SecretsMissing
 from hover_async.manifest import Manifest
 from hover_async.ports import ImageInfo
-from hover_async.template import render
+from hover_async.secrets.files import Places
+from hover_async.secrets.process import sealed_secrets
+from hover_async.template import Template, render
 from hover_async.values import Architecture, Edge
 
 IMAGE = f"000000000000.dkr.ecr.us-east-1.amazonaws.com/none@sha256:{'0' * 64}"
@@ -45,10 +47,10 @@ class Patient:
     is_local: bool = False
 
 
-def template_of(patient: Patient) -> str:
+def template_of(patient: Patient) -> Template:
     """Raises `UsageError` when the stage is too large for CloudFormation."""
     names = [function.name for function in patient.manifest.functions]
-    return render(patient.manifest, image_uri=IMAGE, started=names, edge=patient.edge).body
+    return render(patient.manifest, image_uri=IMAGE, started=names, edge=patient.edge)
 
 
 def machine_checks(patient: Patient, engine: OpenEngine) -> Sequence[Check]:
@@ -58,16 +60,21 @@ def machine_checks(patient: Patient, engine: OpenEngine) -> Sequence[Check]:
     async def secrets() -> Finding:
         return _secrets(patient)
 
+    async def sealed() -> Finding:
+        return _sealed(patient)
+
     async def docker() -> Finding:
         return await _docker(patient, engine)
 
     async def template() -> Finding:
-        size_bytes = len(template_of(patient).encode())
-        return ok(f"{size_bytes:,} bytes, within CloudFormation's limits")
+        found = template_of(patient)
+        nested = f", {len(found.nested)} nested stacks beside it" if found.nested else ""
+        return ok(f"{found.size_bytes:,} bytes{nested}, within CloudFormation's limits")
 
     return [
         Check("build", build),
         Check("plain secrets", secrets),
+        Check("encrypted secrets", sealed),
         Check("docker", docker),
         Check("template", template),
     ]
@@ -108,6 +115,15 @@ def _secrets(patient: Patient) -> Finding:
             "a build refuses to begin beside it: move it out of .hover/",
         )
     return ok("none lie around")
+
+
+def _sealed(patient: Patient) -> Finding:
+    """Raises `SecretsDamaged` when no container could open them."""
+    try:
+        envelope = sealed_secrets(Places(patient.root, patient.stage))
+    except SecretsMissing:
+        return ok("the stage has none")
+    return ok(f"sealed with {envelope.key_id}")
 
 
 async def _docker(patient: Patient, engine: OpenEngine) -> Finding:

@@ -5,6 +5,7 @@
     deployer.py      whoever runs `hover-async`
     stack_role.py    what CloudFormation acts as, from a table by resource type
     lambda_role.py   what the functions act as
+    secrets.py       whoever runs `hover-async secrets`
 
 Pure: nothing is asked of AWS. Tests hold the deployer's policy against the calls of a real deploy,
 and the stack role's against AWS's own resource schemas.

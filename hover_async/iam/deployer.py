@@ -6,8 +6,18 @@ from hover_async.iam.names import Names
 from hover_async.iam.policy import Grant, Policy
 
 
-def deployer(names: Names) -> Policy:
-    return Policy([*_storage(names), *_images(names), *_stack(names), *_functions(names)])
+def deployer(names: Names, *, sealed_with: str | None) -> Policy:
+    """`sealed_with` is the KMS key of the stage's secrets, if it has any: an ARN, id or alias."""
+    return Policy(
+        [
+            *_storage(names),
+            *_images(names),
+            *_beside(names),
+            *_stack(names),
+            *_functions(names),
+            *_secrets_key(names, sealed_with),
+        ]
+    )
 
 
 def _storage(names: Names) -> list[Grant]:
@@ -79,6 +89,55 @@ def _images(names: Names) -> list[Grant]:
             "the Docker Engine pushes the image, layer by layer, and the deploy asks the registry "
             "for its digest",
         ),
+    ]
+
+
+def _beside(names: Names) -> list[Grant]:
+    tagging = ["logs:TagResource"] if names.manifest.tags else []
+    return [
+        Grant(
+            "Queues",
+            [
+                "sqs:CreateQueue",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
+                "sqs:ListQueueTags",
+                "sqs:SetQueueAttributes",
+                "sqs:TagQueue",
+            ],
+            names.any_queues,
+            "queues and their dead letters stand beside the stack: they are made, taken over and "
+            "changed, never deleted; no message is read",
+        ),
+        Grant(
+            "LogGroups",
+            ["logs:CreateLogGroup", "logs:PutRetentionPolicy", *tagging],
+            names.log_groups,
+            "log groups stand beside the stack: they are made, adopted, and kept for "
+            "log-retention, never deleted",
+        ),
+        Grant(
+            "LogGroupReading",
+            ["logs:DescribeLogGroups"],
+            ["*"],
+            "which groups there are, and how long they keep logs; AWS looks them up among all",
+        ),
+    ]
+
+
+def _secrets_key(names: Names, sealed_with: str | None) -> list[Grant]:
+    """To look whether it is there; who encrypts has a policy of its own."""
+    if sealed_with is None:
+        return []
+    resource, condition = names.key(sealed_with)
+    return [
+        Grant(
+            "SecretsKey",
+            ["kms:DescribeKey"],
+            [resource],
+            "the doctor looks whether the secrets' key is there and enabled",
+            condition,
+        )
     ]
 
 
@@ -165,19 +224,15 @@ def _functions(names: Names) -> list[Grant]:
             [
                 "lambda:GetAlias",
                 "lambda:GetFunction",
+                "lambda:GetFunctionConcurrency",
                 "lambda:InvokeFunction",
                 "lambda:PublishVersion",
                 "lambda:UpdateAlias",
             ],
             [*names.functions, *names.versions],
             "versions are published, warmed, given the deploy commands, asked for their health, "
-            "and made live; queue functions of later manifests are covered",
-        ),
-        Grant(
-            "Concurrency",
-            ["lambda:GetFunctionConcurrency"],
-            names.functions,
-            "the doctor adds up what the functions have reserved",
+            "and made live; the doctor adds up what they have reserved; queue functions of later "
+            "manifests are covered",
         ),
         Grant(
             "Account",

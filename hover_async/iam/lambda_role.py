@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hover_async.iam.names import Names
 from hover_async.iam.policy import Grant, Policy
+from hover_async.iam.secrets import for_stage
 from hover_async.manifest.names import DEAD, sqs_name
 
 ENI = [
@@ -19,11 +20,11 @@ ENI = [
 """As AWS's own AWSLambdaVPCAccessExecutionRole, which has them on every resource as well."""
 
 
-def lambda_role(names: Names, *, secrets_key: str | None, stage: str) -> Policy:
-    """`secrets_key` is the ARN or alias of the KMS key of the stage's secrets, if it has any."""
+def lambda_role(names: Names, *, sealed_with: str | None, stage: str) -> Policy:
+    """`sealed_with` is the KMS key of the stage's secrets, if it has any: an ARN, id or alias."""
     grants = [_logs(names), *_warming(names), *_queues(names)]
-    if secrets_key:
-        grants.append(_secrets(names, secrets_key, stage))
+    if sealed_with:
+        grants.append(_secrets(names, sealed_with, stage))
     if names.manifest.vpc:
         grants.append(
             Grant("Network", ENI, ["*"], "Lambda puts its functions into the VPC in their name")
@@ -40,7 +41,7 @@ def _logs(names: Names) -> Grant:
         "Logs",
         ["logs:CreateLogStream", "logs:PutLogEvents"],
         groups,
-        "what the functions print; the groups themselves are the stack's",
+        "what the functions print; the groups themselves are the deployer's",
     )
 
 
@@ -83,27 +84,19 @@ def _queues(names: Names) -> Iterator[Grant]:
     if dead:
         yield Grant(
             "DeadLetters",
-            ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"],
+            ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"],
             [names.queue(queue) for queue in dead],
-            "Laravel asks how many are there; SQS itself moves them",
+            "the queue worker buries there what failed for good; Laravel asks how many there are",
         )
 
 
 def _secrets(names: Names, key: str, stage: str) -> Grant:
     """By the key's ARN, or by its alias where only that is known; for this stage's alone."""
-    context: dict[str, str] = {"kms:EncryptionContext:hover-stage": stage}
-    if ":key/" in key:
-        return _decrypt(key, {"StringEquals": context})
-    alias = key[key.index("alias/") :] if "alias/" in key else ""
-    if not alias:
-        return _decrypt(names.arn("kms", f"key/{key}"), {"StringEquals": context})
-    conditions = {
-        "ForAnyValue:StringEquals": {"kms:ResourceAliases": alias},
-        "StringEquals": context,
-    }
-    return _decrypt(names.arn("kms", "key/*"), conditions)
-
-
-def _decrypt(resource: str, condition: dict[str, dict[str, str]]) -> Grant:
-    why = "a container opens the stage's secrets when it starts"
-    return Grant("Secrets", ["kms:Decrypt"], [resource], why, condition)
+    resource, of_key = names.key(key)
+    return Grant(
+        "Secrets",
+        ["kms:Decrypt"],
+        [resource],
+        "a container opens the stage's secrets when it starts",
+        {**of_key, **for_stage(stage)},
+    )

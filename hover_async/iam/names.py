@@ -6,12 +6,12 @@ added or removed with the next manifest must not need another policy first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from hover_async.manifest import Manifest
-from hover_async.manifest.names import DEAD, FIFO
+from hover_async.manifest.names import DEAD, FIFO, access_log_group
 
 LONGEST_STACK_PART = 24
 """Where CloudFormation makes up a name of at most 64 characters, this much of the stack's stays."""
@@ -62,6 +62,11 @@ class Names:
     def records(self) -> str:
         return f"{self.bucket}/hover/*"
 
+    @property
+    def templates(self) -> str:
+        """Those of nested stacks, and of a stack whose own is large."""
+        return f"{self.bucket}/hover/templates/*"
+
     # ECR
 
     @property
@@ -103,9 +108,10 @@ class Names:
 
     @property
     def log_groups(self) -> Sequence[str]:
-        """Of every function, now or later, and what is in them."""
+        """Of every function, now or later, and the API's access log; and what is in them."""
         name = self.manifest.name
         groups = [f"log-group:/aws/lambda/{name}-{end}" for end in ("http", "cli", "*-queue")]
+        groups.append(f"log-group:{access_log_group(name)}")
         return [self.arn("logs", f"{group}{of}") for group in groups for of in ("", ":*")]
 
     # SQS
@@ -119,6 +125,32 @@ class Names:
 
     def queue(self, name: str) -> str:
         return self.arn("sqs", name)
+
+    # KMS
+
+    def key(self, name: str) -> tuple[str, Mapping[str, Mapping[str, str]]]:
+        """A key by its ARN, id or alias: the resource, and what must hold of it.
+
+        IAM takes no alias for a key, but can ask for the aliases that a key has.
+        """
+        if ":key/" in name:
+            return name, {}
+        if "alias/" not in name:
+            return self.arn("kms", f"key/{name}"), {}
+        alias = name[name.index("alias/") :]
+        return self.any_key, {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}}
+
+    @property
+    def any_key(self) -> str:
+        """KMS makes up the ids of keys."""
+        return self.arn("kms", "key/*")
+
+    # CloudWatch
+
+    @property
+    def alarms(self) -> str:
+        """CloudFormation names them after the stack, or after the nested one they are in."""
+        return self.arn("cloudwatch", f"alarm:{self.manifest.stack_name}-*")
 
     # Events, API Gateway, CloudFront
 

@@ -59,9 +59,22 @@ PLACES: Mapping[str, Place] = {
     "ConsumerTags": Place(
         lambda names: [names.consumers], "a stack's tags are its resources' as well"
     ),
-    "Queues": Place(lambda names: names.any_queues, "the stage's queues and their dead letters"),
-    "LogGroups": Place(lambda names: names.log_groups, "the functions' log groups"),
-    "LogGroupReading": Place(_any, "CloudFormation looks a log group up among all"),
+    "NestedStacks": Place(
+        lambda names: [names.nested_stacks],
+        "a stage of many queues has nested stacks, which CloudFormation makes in the role's name "
+        "and calls after the stack",
+    ),
+    "NestedTemplates": Place(
+        lambda names: [names.templates], "their templates are read in the role's name as well"
+    ),
+    "Alarms": Place(
+        lambda names: [names.alarms], "CloudFormation names them after the stack they are in"
+    ),
+    "AlarmReading": Place(_any, "CloudFormation looks an alarm up among all"),
+    "AccessLog": Place(
+        _any,
+        "API Gateway sends its access log in the role's name; AWS knows no narrower resource",
+    ),
     "Schedules": Place(
         lambda names: [names.rules],
         "the scheduler and the warmer; CloudFormation names them after the stack, shortened",
@@ -99,7 +112,16 @@ HANDLERS: Mapping[str, Mapping[str, str]] = {
         "Apis": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST apigateway:PUT"
     },
     "AWS::ApiGatewayV2::Stage": {
-        "Apis": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST"
+        "Apis": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST",
+        "AccessLog": "logs:CreateLogDelivery logs:DeleteLogDelivery logs:DescribeLogGroups "
+        "logs:DescribeResourcePolicies logs:GetLogDelivery logs:ListLogDeliveries "
+        "logs:PutResourcePolicy logs:UpdateLogDelivery",
+    },
+    "AWS::CloudFormation::Stack": {
+        "NestedStacks": "cloudformation:CreateStack cloudformation:DeleteStack "
+        "cloudformation:DescribeStacks cloudformation:GetStackPolicy cloudformation:GetTemplate "
+        "cloudformation:TagResource cloudformation:UpdateStack",
+        "NestedTemplates": "s3:GetObject",
     },
     "AWS::CloudFront::Distribution": {
         "Distribution": "cloudfront:CreateDistribution cloudfront:DeleteDistribution "
@@ -117,6 +139,11 @@ HANDLERS: Mapping[str, Mapping[str, str]] = {
         "OriginAccessCreation": "cloudfront:CreateOriginAccessControl",
         "Distribution": "cloudfront:DeleteOriginAccessControl cloudfront:GetOriginAccessControl "
         "cloudfront:UpdateOriginAccessControl",
+    },
+    "AWS::CloudWatch::Alarm": {
+        "Alarms": "cloudwatch:DeleteAlarms cloudwatch:ListTagsForResource "
+        "cloudwatch:PutMetricAlarm cloudwatch:TagResource cloudwatch:UntagResource",
+        "AlarmReading": "cloudwatch:DescribeAlarms",
     },
     "AWS::Events::Rule": {
         "Schedules": "events:DeleteRule events:DescribeRule events:ListTagsForResource "
@@ -151,18 +178,8 @@ HANDLERS: Mapping[str, Mapping[str, str]] = {
     "AWS::Lambda::Permission": {
         "Functions": "lambda:AddPermission lambda:GetPolicy lambda:RemovePermission"
     },
-    "AWS::Logs::LogGroup": {
-        "LogGroupReading": "logs:DescribeLogGroups logs:DescribeResourcePolicies",
-        "LogGroups": "logs:CreateLogGroup logs:DeleteLogGroup logs:DeleteRetentionPolicy "
-        "logs:DescribeIndexPolicies logs:GetDataProtectionPolicy logs:ListTagsForResource "
-        "logs:PutRetentionPolicy logs:TagResource logs:UntagResource",
-    },
     "AWS::S3::BucketPolicy": {
         "AssetsPolicy": "s3:DeleteBucketPolicy s3:GetBucketPolicy s3:PutBucketPolicy"
-    },
-    "AWS::SQS::Queue": {
-        "Queues": "sqs:CreateQueue sqs:DeleteQueue sqs:GetQueueAttributes sqs:GetQueueUrl "
-        "sqs:ListQueueTags sqs:SetQueueAttributes sqs:TagQueue sqs:UntagQueue"
     },
 }
 """By resource type the actions it needs, by place; spaces between."""
@@ -172,6 +189,16 @@ BEYOND: Mapping[str, str] = {
     "ecr:GetDownloadUrlForLayer": "the same",
     "ecr:GetRepositoryPolicy": "the same",
     "apigateway:GET": "CloudFormation reads a stage before it deletes it",
+    "cloudformation:TagResource": "a stack's tags are its nested stacks' as well",
+    "logs:CreateLogDelivery": "API Gateway's documentation of access logs asks for it",
+    "logs:DeleteLogDelivery": "the same",
+    "logs:DescribeLogGroups": "the same",
+    "logs:DescribeResourcePolicies": "the same",
+    "logs:GetLogDelivery": "the same",
+    "logs:ListLogDeliveries": "the same",
+    "logs:PutResourcePolicy": "the same",
+    "logs:UpdateLogDelivery": "the same",
+    "s3:GetObject": "CloudFormation reads nested templates in the name of who makes the stack",
 }
 """Granted though no resource schema lists it."""
 
@@ -184,9 +211,10 @@ LEFT_OUT: Mapping[str, str] = {
     "cloudfront:UpdateDistributionWithStagingConfig": "no distribution is staged",
     "codedeploy:*": "CodeDeploy does not move `live`: the deployer does",
     "elasticfilesystem:*": "no function mounts a file system",
-    "firehose:*": "no log group delivers elsewhere",
-    "iam:PassRole": "of these types no resource has a role",
-    "kms:*": "queues, functions and logs use AWS's own keys",
+    "cloudformation:SetStackPolicy": "no nested stack has a policy",
+    "cloudformation:UpdateTerminationProtection": "a nested stack has none of its own",
+    "iam:PassRole": "of these types no resource has a role of its own; nested stacks use this one",
+    "kms:*": "functions use AWS's own keys",
     "lambda:*CodeSigningConfig": "an image is not signed by Lambda's code signing",
     "lambda:*ProvisionedConcurrencyConfig": "no alias has provisioned concurrency",
     "lambda:AssociateRuntimeAlias": "an image brings its own runtime",
@@ -197,16 +225,8 @@ LEFT_OUT: Mapping[str, str] = {
     "lambda:PutFunctionScalingConfig": "as for capacity providers",
     "lambda:PutRuntimeManagementConfig": "an image brings its own runtime",
     "lambda:UpdateAlias": "the deployer alone moves `live`",
-    "logs:*BearerTokenAuthentication": "nobody writes to a log group from outside",
-    "logs:*DataProtectionPolicy": "no log group has one",
-    "logs:*IndexPolicy": "no log group has one",
-    "logs:*KmsKey": "logs use AWS's own keys",
-    "logs:*LogDelivery": "no log group delivers elsewhere",
-    "logs:*ResourcePolicy": "no log group is written to by another service",
-    "logs:PutLogGroupDeletionProtection": "no log group has it",
     "s3:GetObject": "code is an image, an API has no definition in S3",
     "s3:GetObjectVersion": "the same",
-    "s3:REST.PUT.OBJECT": "no log group delivers elsewhere",
     "s3:getObject": "the same",
     "s3files:*": "no function mounts a file system",
 }
@@ -220,6 +240,10 @@ def stack_role(names: Names) -> Policy:
             actions.setdefault(place, set()).update(listed.split())
     if names.manifest.vpc is None:
         del actions["Network"]
+    if not names.manifest.http.access_log:
+        del actions["AccessLog"]
+    if not names.manifest.tags:
+        actions["NestedStacks"].discard("cloudformation:TagResource")
     return Policy(
         [
             Grant(sid, sorted(actions[sid]), place.on(names), place.why, place.condition(names))

@@ -10,16 +10,18 @@ from hover_async.iam.deployer import deployer
 from hover_async.iam.lambda_role import lambda_role
 from hover_async.iam.names import Names
 from hover_async.iam.policy import Policy, document
+from hover_async.iam.secrets import secrets
 from hover_async.iam.stack_role import stack_role
 from hover_async.manifest import Manifest
 
 
 class PolicyName(StrEnum):
-    """Whose policy: as the manifest's `auth` calls the two roles."""
+    """Whose policy: as the manifest's `auth` calls the two roles; who deploys; who encrypts."""
 
     DEPLOYER = "deployer"
     STACK_ROLE = "stack-role"
     LAMBDA_ROLE = "lambda-role"
+    SECRETS = "secrets"
 
 
 SERVICES = {
@@ -35,22 +37,24 @@ def policy(
     *,
     stage: str,
     account: str | None = None,
-    secrets_key: str | None = None,
+    sealed_with: str | None = None,
 ) -> Policy:
     """The policy of `name` for the stage; `account`, if given, stands for the roles' own.
 
-    `secrets_key` is the KMS key of the stage's secrets, if it has any.
+    `sealed_with` is the KMS key of the stage's secrets, if it has any.
     """
     names = Names.of(manifest, account)
     if name is PolicyName.DEPLOYER:
-        return deployer(names)
+        return deployer(names, sealed_with=sealed_with)
     if name is PolicyName.STACK_ROLE:
         return stack_role(names)
-    return lambda_role(names, secrets_key=secrets_key, stage=stage)
+    if name is PolicyName.SECRETS:
+        return secrets(names, sealed_with=sealed_with, stage=stage)
+    return lambda_role(names, sealed_with=sealed_with, stage=stage)
 
 
 def trust(name: PolicyName, manifest: Manifest, *, account: str | None = None) -> Mapping[str, Any]:
-    """Who may act as `name`: a service of AWS, or for the deployer whom the account lets."""
+    """Who may act as `name`: a service of AWS, or of people whom the account lets."""
     if name in SERVICES:
         principal = {"Service": SERVICES[name]}
     else:

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hover_async.manifest.document import Path
+from hover_async.manifest.fields import MAX_TIMEOUT_S
 from hover_async.manifest.model import Manifest, QueueSpec
 from hover_async.manifest.names import DEAD, sqs_name
 
 MAX_FUNCTION_NAME = 64
 MAX_QUEUE_NAME = 80
+USUAL_CONCURRENCY, ALWAYS_UNRESERVED = 1_000, 100
+"""Of an account in a region, and what of it Lambda lets nobody reserve."""
 RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192),
     *(2557, 2922, 3288, 3653),
@@ -35,6 +38,29 @@ def cross_checks(manifest: Manifest) -> Iterator[Found]:
     yield from _consumer_checks(manifest)
 
 
+def advice(manifest: Manifest) -> Iterator[str]:
+    """What is legal and may still go wrong, in a sentence each.
+
+    No check, for it depends on the account, or on how busy the functions become.
+    """
+    reserves = [manifest.http.concurrency, manifest.cli.concurrency]
+    reserves += [queue.concurrency for queue in manifest.queues.values()]
+    reserved = sum(reserve or 0 for reserve in reserves)
+    if reserved > USUAL_CONCURRENCY - ALWAYS_UNRESERVED:
+        yield (
+            f"the functions reserve a concurrency of {reserved:,} together; an account has "
+            f"{USUAL_CONCURRENCY:,} unless AWS has raised it, and {ALWAYS_UNRESERVED} of it "
+            "cannot be reserved"
+        )
+    for key, queue in manifest.queues.items():
+        if queue.dead_letter and queue.concurrency and not queue.max_concurrency:
+            yield (
+                f"queue.{key}: SQS counts a message that finds all {queue.concurrency} reserved "
+                "containers busy as tried, and may move it to the dead letters without a try; "
+                "'max-concurrency' hands over no more than can run"
+            )
+
+
 def _stage_checks(manifest: Manifest) -> Iterator[Found]:
     days = manifest.log_retention
     if days not in RETENTION_DAYS:
@@ -48,6 +74,13 @@ def _stage_checks(manifest: Manifest) -> Iterator[Found]:
     if len(set(accounts)) > 1:
         message = f"the roles are of two accounts, {accounts[0]} and {accounts[1]}"
         yield Found(("auth", "lambda-role"), message)
+    key = (manifest.auth.secrets_key or "").split(":")
+    if len(key) > 1 and key[3] != manifest.region:
+        message = f"the key is of region '{key[3]}', the stage of '{manifest.region}'"
+        yield Found(("auth", "secrets-key"), message)
+    if manifest.alarms and (region := manifest.alarms.topic.split(":")[3]) != manifest.region:
+        message = f"the topic is in {region}; alarms reach topics of their own region only"
+        yield Found(("alarms", "topic"), message)
 
 
 def _http_checks(manifest: Manifest) -> Iterator[Found]:
@@ -58,9 +91,6 @@ def _http_checks(manifest: Manifest) -> Iterator[Found]:
         yield Found(("http", "certificate"), "a certificate needs http.domains as well")
     for index in _repeated(http.domains):
         yield Found(("http", "domains", index), f"'{http.domains[index]}' is given twice")
-    if http.concurrency is not None and http.warm > http.concurrency:
-        message = f"{http.warm} containers cannot be warm with a concurrency of {http.concurrency}"
-        yield Found(("http", "warm"), message)
 
 
 def _queue_checks(manifest: Manifest, key: str, spec: QueueSpec) -> Iterator[Found]:
@@ -72,6 +102,12 @@ def _queue_checks(manifest: Manifest, key: str, spec: QueueSpec) -> Iterator[Fou
             f"{len(function)} characters of at most {MAX_FUNCTION_NAME}"
         )
         yield Found(path, message)
+    if spec.batch_timeout > MAX_TIMEOUT_S:
+        message = (
+            f"{spec.batch} jobs of {spec.timeout} s need {spec.batch_timeout} s; "
+            f"a function has {MAX_TIMEOUT_S}"
+        )
+        yield Found((*path, "batch"), message)
     limit, most = spec.concurrency, spec.max_concurrency
     if limit is not None and most is not None and most > limit:
         message = f"{most} at once cannot run with a concurrency of {limit}"

@@ -38,7 +38,10 @@ class Matching:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
+        # An editor's \w is of ASCII: what may be in other alphabets is written out, a bit too wide.
+        letters = "A-Za-z0-9_\u0080-\U0010ffff"
+        pattern = self.pattern.replace(r"\w", letters) if self.unicode else self.pattern
+        return {**handler(schema), "pattern": f"^(?:{pattern})$"}
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value, 0 if self.unicode else re.ASCII):
@@ -57,6 +60,13 @@ class NoneOf:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        made = handler(schema)
+        none_of = {"not": {"pattern": f"^(?:{self.pattern})$"}}
+        return {**made, "allOf": [*made.get("allOf", ()), none_of]}
 
     def _check(self, value: str) -> str:
         if re.fullmatch(self.pattern, value, re.ASCII):
@@ -113,16 +123,45 @@ def _list_of_seconds(written: object) -> object:
     return [written] if isinstance(written, int) and not isinstance(written, bool) else written
 
 
+def _list_of_words(written: object) -> object:
+    """`a, b` in one text is a list, too: so the predecessor has it."""
+    return [word.strip() for word in written.split(",")] if isinstance(written, str) else written
+
+
+SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+
+
+def _switch(written: object) -> object:
+    """`on` is a word to YAML 1.2, which editors know, and true to YAML 1.1, which is read here."""
+    return SWITCH.get(written, written) if isinstance(written, str) else written
+
+
+Switch = Annotated[
+    bool,
+    BeforeValidator(_switch),
+    WithJsonSchema({"enum": [True, False, *SWITCH]}),
+]
 Memory = Annotated[int, Field(ge=128, le=10_240)]
 Concurrency = Annotated[int, Field(ge=1)]
 Storage = Annotated[int, Field(ge=512, le=10_240)]
-LambdaTimeout = Annotated[int, Field(ge=1, le=900)]
+MAX_TIMEOUT_S = 900
+LambdaTimeout = Annotated[int, Field(ge=1, le=MAX_TIMEOUT_S)]
 HttpTimeout = Annotated[int, Field(ge=1, le=30)]
 """API Gateway waits 30 s, and the runtime answers 504 a second before its function's end."""
+_SECONDS = {"type": "integer", "minimum": 0, "maximum": 43_200}
 Backoff = Annotated[
     tuple[Annotated[int, Field(ge=0, le=43_200)], ...],
     BeforeValidator(_list_of_seconds),
     Field(strict=False, min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _SECONDS,
+                {"type": "string", "pattern": r"^\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*$"},
+                {"type": "array", "items": _SECONDS, "minItems": 1},
+            ]
+        }
+    ),
 ]
 """Seconds before each next try; SQS hides a message for 12 hours at most."""
 
@@ -146,11 +185,27 @@ RoleArn = Annotated[
         "the ARN of an IAM role, such as 'arn:aws:iam::123456789012:role/NAME'",
     ),
 ]
+SecretsKey = Annotated[
+    str,
+    Matching(
+        r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias/[A-Za-z0-9/_-]{1,250}|"
+        r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+        "a KMS key: 'alias/NAME', the id of a key, or an ARN",
+    ),
+    NoneOf(r"(.*:)?alias/aws/.*", "AWS's own key, which no function may use"),
+]
 CertificateArn = Annotated[
     str,
     Matching(
         r"arn:aws[a-z-]*:acm:us-east-1:\d{12}:certificate/[\w-]+",
         "the ARN of a certificate in us-east-1, where CloudFront looks for it",
+    ),
+]
+TopicArn = Annotated[
+    str,
+    Matching(
+        r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}",
+        "the ARN of an SNS topic, such as 'arn:aws:sns:eu-central-1:123456789012:NAME'",
     ),
 ]
 Profile = Annotated[str, Matching(r"[^\s\[\]](.*[^\s\[\]])?", "the name of an AWS profile")]
@@ -186,12 +241,30 @@ QueueFunctionName = Annotated[
     str, Matching(r"[A-Za-z0-9][A-Za-z0-9_-]*", "a function's name: letters, digits, - and _")
 ]
 UrlPath = Annotated[str, Matching(r"/[!-~]*", "a path that begins with /")]
+_DOMAIN = r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 Domain = Annotated[
     str,
     Field(max_length=253),
     Matching(
-        r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]",
+        _DOMAIN,
         "a domain name in lower-case letters, such as 'www.example.com'",
+    ),
+]
+Domains = Annotated[
+    tuple[Domain, ...],
+    BeforeValidator(_list_of_words),
+    Field(strict=False, max_length=100),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_DOMAIN}(\\s*,\\s*{_DOMAIN})*$"},
+                {
+                    "type": "array",
+                    "items": {"type": "string", "maxLength": 253, "pattern": f"^{_DOMAIN}$"},
+                    "maxItems": 100,
+                },
+            ]
+        }
     ),
 ]
 SecurityGroup = Annotated[str, Matching(r"sg-[0-9a-f]{8,17}", "the id of a security group")]

@@ -20,6 +20,16 @@ def sqs_name(stage: str, queue: str, *, suffix: str = "") -> str:
     return f"{queue.removesuffix(FIFO)}-{stage}{suffix}{FIFO if queue.endswith(FIFO) else ''}"
 
 
+def log_group(function: FunctionName) -> str:
+    """Where Lambda writes what a function prints, unless told otherwise."""
+    return f"/aws/lambda/{function}"
+
+
+def access_log_group(stage: str) -> str:
+    """Below `/aws/vendedlogs/` CloudWatch's policy for log deliveries does not grow with each."""
+    return f"/aws/vendedlogs/apis/{stage}"
+
+
 def logical_id(kind: str, name: str) -> str:
     """The CloudFormation logical id of `name`: letters and digits only, and one id per name.
 

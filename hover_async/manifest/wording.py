@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from hover_async.manifest.checks import Found
 from hover_async.manifest.document import Path, shown
-from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
+from hover_async.manifest.model import Alarms, Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
 from hover_async.values import Architecture
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SECTIONS: Mapping[Path, type[BaseModel]] = {
     ("cli",): Cli,
     ("queue", "<name>"): QueueSpec,
     ("assets",): Assets,
+    ("alarms",): Alarms,
 }
 MISSING: Mapping[Path, str] = {
     ("name",): "the stage's name on AWS, such as 'shop-production'",
@@ -33,6 +34,7 @@ MISSING: Mapping[Path, str] = {
     ("auth", "lambda-role"): "the ARN of the IAM role that the functions act as",
     ("vpc", "security-groups"): "the security groups of the functions",
     ("vpc", "subnets"): "the subnets that the functions run in",
+    ("alarms", "topic"): "the ARN of the SNS topic that the alarms tell",
 }
 BECAUSE: Mapping[Path, str] = {
     ("http", "timeout"): "API Gateway waits no longer",
@@ -110,10 +112,11 @@ def _out_of_bounds(path: Path, detail: ErrorDetails) -> str:
 def _unknown_key(path: Path) -> Found:
     key = str(path[-1])
     section = _section(path[:-1])
-    close = get_close_matches(key, _keys(section), n=1)
+    homes = [".".join(map(str, home)) for home in SECTIONS if home and key in _keys(home)]
+    # A key that is right elsewhere must be all but right here to be taken for a slip.
+    close = get_close_matches(key, _keys(section), n=1, cutoff=0.85 if homes else 0.6)
     if close:
         return Found(path, "unknown key", close[0])
-    homes = [".".join(map(str, home)) for home in SECTIONS if home and key in _keys(home)]
     at_top = ["the top level"] if key in _keys(()) else []
     where = " or ".join(at_top + [f"'{home}'" for home in homes])
     return Found(path, f"unknown key here; it belongs to {where}" if where else "unknown key")

@@ -37,5 +37,6 @@ require __DIR__ . '/autoload.php';
         }
         $api->answer($invocation->requestId, $answer);
         unset($invocation, $answer);
+        $container->rest();
     }
 })();

@@ -1,14 +1,13 @@
-"""Every function, its log group and its `live` alias."""
+"""A function and its `live` alias."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from hover_async.manifest import Manifest, QueueSpec
-from hover_async.manifest.model import Cli, Http
 from hover_async.template.cdn import DISTRIBUTION
+from hover_async.template.crew import Section
 from hover_async.template.parts import Resources, attribute, join, ref, resource
 from hover_async.values import LATEST, LIVE, Edge, FunctionSpec
 
@@ -21,66 +20,47 @@ def alias_id(function: FunctionSpec) -> str:
     return f"{function.logical_id}Live"
 
 
-class Section(NamedTuple):
-    """A function of the stage with its section of the manifest; `key` is its `queue.<key>`."""
+def function(
+    manifest: Manifest, section: Section, *, image_uri: object, asset_origin: object
+) -> Resources:
+    """The function and its `live` alias.
 
-    function: FunctionSpec
-    spec: Http | Cli | QueueSpec
-    key: str | None = None
-
-
-def sections(manifest: Manifest) -> Iterator[Section]:
-    http, cli, *workers = manifest.functions
-    yield Section(http, manifest.http)
-    yield Section(cli, manifest.cli)
-    for worker, (key, spec) in zip(workers, manifest.queues.items(), strict=True):
-        yield Section(worker, spec, key)
-
-
-def functions(manifest: Manifest, *, image_uri: str, edge: Edge) -> Resources:
-    resources: Resources = {}
-    for section in sections(manifest):
-        function, logs = section.function, f"{section.function.logical_id}Logs"
-        # Older than the function, or Lambda makes one of its own that is kept for ever.
-        resources[logs] = resource(
-            "AWS::Logs::LogGroup",
-            {
-                "LogGroupName": f"/aws/lambda/{function.name}",
-                "RetentionInDays": manifest.log_retention,
-            },
-        )
-        resources[function_id(function)] = resource(
+    Its log group is older than it and made beside the stack (`deploy/logs.py`): one that exists
+    already would make the stack fail.
+    """
+    spec = section.function
+    return {
+        function_id(spec): resource(
             "AWS::Lambda::Function",
-            _function(manifest, section, image_uri=image_uri, edge=edge),
-            DependsOn=[logs],
-        )
+            _properties(manifest, section, image_uri=image_uri, asset_origin=asset_origin),
+        ),
         # Never to change once it was created: an update or a rollback would move traffic.
-        resources[alias_id(function)] = resource(
+        alias_id(spec): resource(
             "AWS::Lambda::Alias",
             {
-                "FunctionName": ref(function_id(function)),
+                "FunctionName": ref(function_id(spec)),
                 "FunctionVersion": LATEST,
                 "Name": LIVE,
             },
-        )
-    return resources
+        ),
+    }
 
 
-def _function(
-    manifest: Manifest, section: Section, *, image_uri: str, edge: Edge
+def _properties(
+    manifest: Manifest, section: Section, *, image_uri: object, asset_origin: object
 ) -> dict[str, Any]:
-    vpc = manifest.vpc
+    spec, vpc = section.spec, manifest.vpc
     return {
         "FunctionName": section.function.name,
         "Role": manifest.auth.lambda_role,
         "PackageType": "Image",
         "Code": {"ImageUri": image_uri},
         "Architectures": [manifest.architecture.value],
-        "MemorySize": section.spec.memory,
-        "Timeout": section.spec.timeout,
-        "ReservedConcurrentExecutions": section.spec.concurrency,
+        "MemorySize": spec.memory,
+        "Timeout": spec.batch_timeout if isinstance(spec, QueueSpec) else spec.timeout,
+        "ReservedConcurrentExecutions": spec.concurrency,
         "EphemeralStorage": {"Size": manifest.ephemeral_storage},
-        "Environment": {"Variables": _variables(manifest, section, edge)},
+        "Environment": {"Variables": _variables(manifest, section, asset_origin)},
         "VpcConfig": None
         if vpc is None
         else {"SecurityGroupIds": list(vpc.security_groups), "SubnetIds": list(vpc.subnets)},
@@ -88,7 +68,7 @@ def _function(
     }
 
 
-def _variables(manifest: Manifest, section: Section, edge: Edge) -> dict[str, object]:
+def _variables(manifest: Manifest, section: Section, asset_origin: object) -> dict[str, object]:
     """Constant over deploys, so that a deploy of the same manifest changes nothing but the image.
 
     The manifest's own environment is read by the runtime from `manifest.json` in the image, and
@@ -98,7 +78,7 @@ def _variables(manifest: Manifest, section: Section, edge: Edge) -> dict[str, ob
         "APP_ENV": "production",
         "CACHE_PREFIX": manifest.name,
         "HOVER_ROLE": section.function.role.value,
-        "HOVER_ASSET_DOMAIN": edge_origin(edge),
+        "HOVER_ASSET_DOMAIN": asset_origin,
         "SQS_PREFIX": join(
             "https://sqs.",
             ref("AWS::Region"),

@@ -11,9 +11,6 @@ from typing import Any
 Resource = dict[str, Any]
 Resources = dict[str, Resource]
 
-RETAINED = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
-"""For what holds data: a resource that leaves the template stays; a failed creation leaves none."""
-
 
 def ref(logical_id: str) -> dict[str, str]:
     return {"Ref": logical_id}
@@ -25,6 +22,12 @@ def attribute(logical_id: str, name: str) -> dict[str, list[str]]:
 
 def join(*parts: object) -> dict[str, list[object]]:
     return {"Fn::Join": ["", list(parts)]}
+
+
+def arn(service: str, *path: object) -> dict[str, list[object]]:
+    """The ARN of something of this service, in this account and region."""
+    place = (ref("AWS::Region"), ":", ref("AWS::AccountId"))
+    return join("arn:", ref("AWS::Partition"), f":{service}:", *place, ":", *path)
 
 
 def resource(kind: str, properties: dict[str, Any], **more: object) -> Resource:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 
 from hover_async.manifest import Manifest
+from hover_async.manifest.model import Http
 from hover_async.template.functions import alias_id, function_id
 from hover_async.template.parts import Resources, attribute, permission, ref, resource
 from hover_async.values import LIVE, FunctionName, FunctionSpec
@@ -20,12 +21,17 @@ def schedules(manifest: Manifest, *, started: Collection[FunctionName]) -> Resou
     http, cli, *_ = manifest.functions
     resources: Resources = {}
     if manifest.http.warm:
-        ping = {"warmer": True, "containers": manifest.http.warm}
+        ping = {"warmer": True, "containers": _kept_warm(manifest.http)}
         resources |= _rule("Warmer", WARMING_RATE, ping, http, enabled=http.name in started)
     if manifest.cli.schedule:
         tick = {"schedule": True}
         resources |= _rule("Scheduler", "rate(1 minute)", tick, cli, enabled=cli.name in started)
     return resources
+
+
+def _kept_warm(http: Http) -> int:
+    """More than the function may run would only be throttled, each time."""
+    return http.warm if http.concurrency is None else min(http.warm, http.concurrency)
 
 
 def _rule(

@@ -40,11 +40,9 @@ class FakeChangeSets:
                 self._empty_stack(request)
             elif request.name not in self.stacks.stacks:
                 raise NotFound(f"no stack {request.name}")
-            before = {} if creates else self.stacks.stacks[request.name].template["Resources"]
-            after = json.loads(self.stacks.body(request))["Resources"]
-            result = ChangeSet(
-                ChangeSetState.READY, changes=[*_changes(before, after), *self.extra]
-            )
+            before = {"Resources": {}} if creates else self.stacks.stacks[request.name].template
+            changes = [*self._foresee(before, json.loads(self.stacks.body(request))), *self.extra]
+            result = ChangeSet(ChangeSetState.READY, changes=changes)
             if self.failure:
                 result = ChangeSet(ChangeSetState.FAILED, self.failure)
             self.kept[request.name, name] = FakeChangeSet(current_time() + self.ready_s, result)
@@ -68,6 +66,14 @@ class FakeChangeSets:
                 raise Conflict("the change set is being made")
             self.kept.pop((stack, name), None)
 
+    def _foresee(self, before: dict[str, Any], after: dict[str, Any]) -> Iterator[ForeseenChange]:
+        """Of the stack and of its nested stacks, those that only get another image included."""
+        yield from _changes("", before["Resources"], after["Resources"])
+        olds, news = self.stacks.nested(before), self.stacks.nested(after)
+        for place in sorted({*olds, *news}):
+            old, new = _bound(place, before, olds), _bound(place, after, news)
+            yield from _changes(place, old, new)
+
     def _found(self, stack: str, name: str) -> FakeChangeSet | None:
         return self.kept.get((stack, name))
 
@@ -78,18 +84,32 @@ class FakeChangeSets:
         )
 
 
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[ForeseenChange]:
+def _bound(place: str, outer: dict[str, Any], bodies: dict[str, str]) -> dict[str, Any]:
+    """The resources of a nested stack, with its parameters' values in their places."""
+    if place not in bodies:
+        return {}
+    resources = json.dumps(json.loads(bodies[place])["Resources"])
+    given = outer["Resources"][place]["Properties"]["Parameters"]
+    for name, value in given.items():
+        resources = resources.replace(json.dumps({"Ref": name}), json.dumps(value))
+    bound: dict[str, Any] = json.loads(resources)
+    return bound
+
+
+def _changes(stack: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[ForeseenChange]:
     for logical_id in sorted({*before, *after}):
         if logical_id not in before:
-            yield ForeseenChange("", logical_id, after[logical_id]["Type"], "Add")
+            yield ForeseenChange(stack, logical_id, after[logical_id]["Type"], "Add")
             continue
         old, new = before[logical_id], after.get(logical_id)
         if new is None:
             policy = old.get("DeletionPolicy", "Delete").removesuffix("ExceptOnCreate")
-            yield ForeseenChange("", logical_id, old["Type"], "Remove", policy=policy)
+            yield ForeseenChange(stack, logical_id, old["Type"], "Remove", policy=policy)
         elif old != new:
             given = {**old["Properties"], **new["Properties"]}
             names = [
                 name for name in given if old["Properties"].get(name) != new["Properties"].get(name)
             ]
-            yield ForeseenChange("", logical_id, new["Type"], "Modify", "False", properties=names)
+            yield ForeseenChange(
+                stack, logical_id, new["Type"], "Modify", "False", properties=names
+            )

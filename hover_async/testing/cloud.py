@@ -1,4 +1,4 @@
-"""The whole fake: seven ports and a Docker engine over one world."""
+"""The whole fake: the ports of a stage, KMS and a Docker engine over one world."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from hover_async.ports import Cloud
 from hover_async.testing.change_sets import FakeChangeSets
 from hover_async.testing.facts import FakeFacts
 from hover_async.testing.images import FakeImages, FakeRegistry
+from hover_async.testing.keys import FakeKeys
 from hover_async.testing.lambdas import FakeFunctions
+from hover_async.testing.queues import FakeLogGroups, FakeQueues
 from hover_async.testing.stacks import FakeStacks
 from hover_async.testing.storage import FakeAssetStore, FakeDocuments
 from hover_async.testing.world import World
@@ -23,8 +25,11 @@ class FakeCloud:
         self.lambdas = FakeFunctions(self.world)
         self.stacks = FakeStacks(self.world, self.lambdas, self.assets)
         self.change_sets = FakeChangeSets(self.world, self.stacks)
+        self.keys = FakeKeys(self.world)
         self.facts = FakeFacts(self.world)
         self.images = FakeImages(self.world, self.registry)
+        self.queues = FakeQueues(self.world)
+        self.logs = FakeLogGroups(self.world)
         self.ports = Cloud(
             self.assets,
             self.documents,
@@ -32,5 +37,7 @@ class FakeCloud:
             self.stacks,
             self.change_sets,
             self.lambdas,
+            self.queues,
+            self.logs,
             self.facts,
         )

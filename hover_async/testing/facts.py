@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hover_async.errors import Rejected
-from hover_async.facts import BucketState, Certificate, Concurrency, Identity
+from hover_async.ports import BucketState, Certificate, Concurrency, Identity
 from hover_async.testing.world import World
 from hover_async.values import FunctionName
 
@@ -29,6 +29,7 @@ class FakeFacts:
     bucket_state: BucketState = BucketState.ABSENT
     repository_exists: bool = False
     certificates: dict[str, Certificate] = field(default_factory=dict)
+    key_states: dict[str, str] = field(default_factory=dict)
     template_problem: str | None = None
 
     async def identity(self) -> Identity:
@@ -59,6 +60,10 @@ class FakeFacts:
     async def certificate(self, arn: str) -> Certificate | None:
         async with self.world.request("facts.certificate", arn):
             return self.certificates.get(arn)
+
+    async def key_state(self, key: str) -> str | None:
+        async with self.world.request("facts.key_state", key):
+            return self.key_states.get(key)
 
     async def validate(self, template: str) -> None:
         async with self.world.request("facts.validate"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from hover_async.testing.storage import FakeAssetStore
 from hover_async.testing.world import World
 from hover_async.values import FunctionName
 
+STACK = "AWS::CloudFormation::Stack"
 DOMAIN = "d111111abcdef8.cloudfront.net"
 
 
@@ -32,6 +33,9 @@ class FakeStack:
     template: dict[str, Any]
     body: str
     reason: str = ""
+    outputs: dict[str, str] = field(
+        default_factory=lambda: {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
+    )
 
     def status(self) -> str:
         return self.ended if current_time() >= self.ends_at_s else self.working
@@ -39,7 +43,10 @@ class FakeStack:
 
 @dataclass
 class FakeStacks:
-    """`failure` (a resource's id and a reason) makes the next operation fail and roll back."""
+    """`failure` (a resource's id and a reason) makes the next operation fail and roll back.
+
+    A resource of a nested stack is named with that stack's id: `Workers1/QueueJobsFunction`.
+    """
 
     world: World
     lambdas: FakeFunctions
@@ -55,8 +62,7 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return None
-            outputs = {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
-            return StackDescription(name, name, stack.status(), stack.reason, outputs)
+            return StackDescription(name, name, stack.status(), stack.reason, stack.outputs)
 
     async def create(self, request: StackRequest) -> None:
         async with self.world.request("stacks.create", request.name):
@@ -77,17 +83,72 @@ class FakeStacks:
         async with self.world.request("stacks.delete", name):
             self.stacks.pop(name, None)
 
-    async def events(self, name: str, *, token: str) -> Sequence[StackEvent]:
+    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
         async with self.world.request("stacks.events", name):
-            return [event for event in self._events if event.token == token]
+            return [
+                event
+                for event in self._events
+                if (event.token == token if token else event.stack_id == name)
+            ]
 
     async def templates(self, name: str) -> Mapping[str, str]:
         async with self.world.request("stacks.templates", name):
-            return {"": self.stacks[name].body} if name in self.stacks else {}
+            stack = self.stacks.get(name)
+            if stack is None:
+                return {}
+            return {"": stack.body, **self.nested(stack.template)}
 
-    async def functions(self, name: str) -> Sequence[FunctionName]:
+    async def functions(self, name: str) -> Mapping[FunctionName, str]:
         async with self.world.request("stacks.functions", name):
-            return list(_functions(self.stacks[name].template))
+            stack = self.stacks.get(name)
+            places = self._functions(stack.template) if stack else {}
+            return {function: place for function, (_, place) in places.items()}
+
+    def consumers(self, name: str) -> dict[str, str]:
+        """The logical id of the alias that each queue's messages are handed to, where enabled."""
+        return {
+            resource["Properties"]["EventSourceArn"]["Fn::Join"][1][-1]: str(
+                resource["Properties"]["FunctionName"]["Ref"]
+            )
+            for _, _, resource in self._resources(self.stacks[name].template)
+            if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+            and resource["Properties"]["Enabled"]
+        }
+
+    def _resources(
+        self, template: dict[str, Any], place: str = ""
+    ) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """The resources of the template and of its nested ones: place, logical id, resource."""
+        for logical_id, resource in template["Resources"].items():
+            yield place, logical_id, resource
+        for logical_id, body in self.nested(template).items():
+            yield from self._resources(json.loads(body), logical_id)
+
+    def nested(self, template: dict[str, Any]) -> dict[str, str]:
+        """The template of each nested stack, by its logical id."""
+        found: dict[str, str] = {}
+        for logical_id, resource in template["Resources"].items():
+            if resource["Type"] == STACK:
+                path = resource["Properties"]["TemplateURL"]["Fn::Join"][1][-1]
+                key = path.removeprefix("/").partition("/")[2]
+                found[logical_id] = self.store.objects[key].body.decode()
+        return found
+
+    def _functions(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
+        """Each function's image and place."""
+        images = {
+            logical_id: resource["Properties"]["Parameters"]["ImageUri"]
+            for logical_id, resource in template["Resources"].items()
+            if resource["Type"] == STACK
+        }
+        return {
+            FunctionName(resource["Properties"]["FunctionName"]): (
+                images.get(place) or resource["Properties"]["Code"]["ImageUri"],
+                place,
+            )
+            for place, _, resource in self._resources(template)
+            if resource["Type"] == "AWS::Lambda::Function"
+        }
 
     def body(self, request: StackRequest) -> str:
         """The template that the request means, wherever it is."""
@@ -101,27 +162,52 @@ class FakeStacks:
         template = json.loads(body)
         ends_at_s = current_time() + self.operation_s
         failure, self.failure = self.failure, None
-        self._tell(request, request.name, "AWS::CloudFormation::Stack", working)
+        self._tell(request, request.name, STACK, working)
         if failure:
-            resource, reason = failure
-            kind = template["Resources"][resource]["Type"]
-            self._tell(request, resource, kind, "UPDATE_FAILED", reason)
+            self._fail(request, template, *failure)
             before = self.stacks.get(request.name)
             kept = (before.template, before.body) if before else ({"Resources": {}}, "")
             self.stacks[request.name] = FakeStack(
                 request.name, working, failed, ends_at_s, request.token, *kept
             )
             return
-        for name, image_uri in _functions(template).items():
+        functions = self._functions(template)
+        for name, (image_uri, _) in functions.items():
             function = self.lambdas.functions.setdefault(name, FakeFunction(image_uri))
             function.image_uri, function.updated_at_s = image_uri, ends_at_s
+        before = self.stacks.get(request.name)
+        for name in self._functions(before.template) if before else ():
+            if name not in functions:
+                del self.lambdas.functions[name]
         self.stacks[request.name] = FakeStack(
             request.name, working, done, ends_at_s, request.token, template, body
         )
 
-    def _tell(
-        self, request: StackRequest, logical_id: str, kind: str, status: str, reason: str = ""
+    def _fail(
+        self, request: StackRequest, template: dict[str, Any], path: str, reason: str
     ) -> None:
+        """Let the resource fail, and with it the nested stack that it is in."""
+        nested, _, logical_id = path.rpartition("/")
+        kind = next(
+            resource["Type"]
+            for place, name, resource in self._resources(template)
+            if (place, name) == (nested, logical_id)
+        )
+        self._tell(request, logical_id, kind, "UPDATE_FAILED", reason, stack_id=nested)
+        if nested:
+            told = f"Embedded stack {nested} was not successfully updated"
+            self._tell(request, nested, STACK, "UPDATE_FAILED", told, physical_id=nested)
+
+    def _tell(
+        self,
+        request: StackRequest,
+        logical_id: str,
+        kind: str,
+        status: str,
+        reason: str = "",
+        **more: str,
+    ) -> None:
+        token = None if more.get("stack_id") else request.token
         self._events.append(
             StackEvent(
                 id=f"event-{next(self._ids)}",
@@ -129,16 +215,7 @@ class FakeStacks:
                 kind=kind,
                 status=status,
                 reason=reason,
-                token=request.token,
+                token=token,
+                **more,
             )
         )
-
-
-def _functions(template: dict[str, Any]) -> dict[FunctionName, str]:
-    return {
-        FunctionName(resource["Properties"]["FunctionName"]): resource["Properties"]["Code"][
-            "ImageUri"
-        ]
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::Lambda::Function"
-    }

@@ -115,10 +115,10 @@ class MiniStackBackend:
     busybox: Path
 
     async def push(self, tag: str, *, build: str) -> Digest:
-        return await self._put(tag, _image(self.busybox, build))
+        return await self._put(tag, lambda_image(self.busybox, build))
 
     async def push_index(self, tag: str) -> Digest:
-        image = _image(self.busybox, tag)
+        image = lambda_image(self.busybox, tag)
         digest = await self._put("part-of-an-index", image)
         platform = {"os": "linux", "architecture": "amd64"}
         entry = {
@@ -192,9 +192,9 @@ class Image:
     blobs: Mapping[str, bytes]
 
 
-def _image(busybox: Path, build: str) -> Image:
+def lambda_image(busybox: Path, build: str, *, bootstrap: str = BOOTSTRAP) -> Image:
     """About a megabyte: busybox, the runtime loop, and the text it answers with."""
-    files = {"bin/busybox": busybox.read_bytes(), "bootstrap": BOOTSTRAP.encode()}
+    files = {"bin/busybox": busybox.read_bytes(), "bootstrap": bootstrap.encode()}
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for name, content in {**files, "build": build.encode()}.items():
@@ -269,7 +269,7 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(["apt-get", "download", "busybox-static"], cwd=directory, check=True)
     package = next(directory.glob("*.deb"))
     subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
-    return next(path for path in directory.rglob("busybox") if path.is_file())
+    return directory / "bin" / "busybox"
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import botocore.session
 import pytest
 
 from hover_async.errors import Rejected
-from hover_async.facts import BucketState
 from hover_async.local import LocalAws
-from hover_async.ports import Cloud
+from hover_async.ports import BucketState, Cloud
 from hover_async.values import FunctionName
 from tests.contract.test_aws_stacks import queue
 
@@ -88,3 +87,16 @@ async def test_a_template_is_looked_at(cloud: Cloud) -> None:
     await cloud.facts.validate(queue())
     with pytest.raises(Rejected):
         await cloud.facts.validate("{}")
+
+
+async def test_the_state_of_a_key(cloud: Cloud, ministack: LocalAws) -> None:
+    """By its ARN and by its alias; disabled is told, and a key that is not there is none."""
+    kms = client("kms", ministack)
+    arn = kms.create_key()["KeyMetadata"]["Arn"]
+    alias = f"alias/facts-{secrets.token_hex(4)}"
+    assert await cloud.facts.key_state(alias) is None
+    kms.create_alias(AliasName=alias, TargetKeyId=arn)
+    for key in (arn, alias):
+        assert await cloud.facts.key_state(key) == "Enabled"
+    kms.disable_key(KeyId=arn)
+    assert await cloud.facts.key_state(arn) == "Disabled"

@@ -14,12 +14,15 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import pytest
 
+from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.provision import Stack, provision_stack
+from hover_async.deploy.queues import ensure_queues
+from hover_async.errors import StackFailed
 from hover_async.events import Event
 from hover_async.local import LocalAws
 from hover_async.manifest import Manifest
 from hover_async.ports import ObjectHeaders
-from hover_async.template import render
+from hover_async.template import Nested, Template, render, template_key
 from hover_async.values import LATEST, LIVE, Digest, Edge, FunctionName
 from tests.contract.conftest import Backend
 from tests.unit.manifests import manifest
@@ -77,6 +80,8 @@ class Stage:
         """The stack with this image."""
         cloud = self.backend.cloud
         await cloud.assets.ensure_bucket()
+        await ensure_log_groups(self.manifest, cloud.logs)
+        await ensure_queues(self.manifest, cloud.queues, self.events.append)
         template = render(
             self.manifest,
             image_uri=cloud.registry.deployable(image),
@@ -86,7 +91,7 @@ class Stage:
         self.events.clear()
         return await provision_stack(
             self.manifest.stack_name,
-            template.body,
+            template,
             cloud.stacks,
             cloud.assets,
             self.events.append,
@@ -108,6 +113,7 @@ async def stage(backend: Backend, ministack: LocalAws) -> Stage:
             "slow-jobs": {"timeout": 900, "max-concurrency": 2},
         },
         tags={"team": "shop"},
+        alarms={"topic": f"arn:aws:sns:{ministack.region}:000000000000:on-call"},
         ephemeral_storage=1024,
     )
     edge = Edge(ministack.edge_url, f"localhost:{ministack.port}")
@@ -174,3 +180,30 @@ async def test_a_visitor_reaches_the_function_and_the_assets(stage: Stage) -> No
     assert answer.body == body
     assert answer.headers["content-type"] == "text/css; charset=utf-8"
     assert answer.headers["cache-control"] == "max-age=5"
+
+
+async def test_a_nested_stack_tells_why_it_failed(stage: Stage) -> None:
+    """A failure inside a nested stack is told with its own reason."""
+    cloud = stage.backend.cloud
+    await cloud.assets.ensure_bucket()
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 10**8}}
+    inner = json.dumps({"Resources": {"Jobs": queue}})
+    nested = Nested("Workers1", template_key(inner), inner)
+    url = cloud.assets.url(nested.key)
+    outer = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    body = json.dumps({"Resources": {"Workers1": outer}})
+    template = Template(body, (nested,), (), {}, len(body), 1)
+    with pytest.raises(StackFailed) as caught:
+        await provision_stack(
+            stage.manifest.stack_name,
+            template,
+            cloud.stacks,
+            cloud.assets,
+            stage.events.append,
+            role_arn=None,
+            tags={},
+            token=f"fail-{secrets.token_hex(8)}",
+        )
+    (reason,) = caught.value.reasons
+    assert reason.startswith("Workers1")
+    assert "VisibilityTimeout" in reason

@@ -109,9 +109,14 @@ class HoverAsync:
 def hover_async(instance: str, tmp_path: Path) -> HoverAsync:
     """The program, as run in an empty directory by a user who has nothing set."""
     del instance  # it has put its name into the environment
+    return HoverAsync(tmp_path, users_environment())
+
+
+def users_environment() -> Mapping[str, str]:
+    """Of a user who has nothing set that the program reads, but for the instance."""
     dropped = ("AWS_", "HOVER_LOCAL_PORT")
     kept = {name: text for name, text in os.environ.items() if not name.startswith(dropped)}
-    return HoverAsync(tmp_path, {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"})
+    return {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +147,12 @@ def base_image(local_aws: local.LocalAws) -> str:
 def project(base_image: str, tmp_path: Path) -> Path:
     """A copy of the example application, ready to be built and changed."""
     del base_image
-    copy = tmp_path / "project"
+    return copy_of_the_example(tmp_path)
+
+
+def copy_of_the_example(directory: Path) -> Path:
+    """The example application in `directory`/project."""
+    copy = directory / "project"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("out"))
     return copy
 

@@ -6,17 +6,22 @@ import json
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import botocore.session
 
 from hover_async.local import LocalAws
-from tests.e2e.conftest import HoverAsync
+from hover_async.local.places import Instance
+from tests.e2e.conftest import HoverAsync, copy_of_the_example, users_environment
 
 ENDS_WITHIN_S = 120
+LOOK_EVERY_S = 0.5
+INSTANCE_FILE = "/tmp/hover/instance"  # noqa: S108 - in the container
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,14 @@ class Run:
     def result(self) -> Mapping[str, Any]:
         assert self.exit_code == 0, self.stderr
         return self.of("Deployed")[0]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container of a function: of which version, and the name it gave itself."""
+
+    version: str
+    instance: str
 
 
 @dataclass(frozen=True)
@@ -95,17 +108,46 @@ class Stage:
             for role in ("http", "cli", "jobs-queue")
         }
 
+    def running(self, role: str) -> list[Container]:
+        """The containers that Docker runs for a function, of all its versions."""
+        label = f"ministack.instance={Instance(self.aws.instance).label}:{self.aws.port}"
+        ids = _docker("ps", "--quiet", "--filter", f"label={label}").split()
+        found = []
+        for about in json.loads(_docker("inspect", *ids)) if ids else []:
+            told = dict(line.split("=", 1) for line in about["Config"]["Env"])
+            if told.get("AWS_LAMBDA_FUNCTION_NAME") == f"{self.name}-{role}":
+                instance = _docker("exec", about["Id"], "cat", INSTANCE_FILE)
+                found.append(Container(told["AWS_LAMBDA_FUNCTION_VERSION"], instance))
+        return found
+
     def open_uploads(self) -> Sequence[object]:
         found = self.client("s3").list_multipart_uploads(Bucket=f"{self.name}-assets")
         return list(found.get("Uploads", []))
 
 
+def new_stage(name: str, directory: Path, aws: LocalAws) -> Stage:
+    """The example in `directory`, as a stage of its own; its base image must be there."""
+    project = copy_of_the_example(directory)
+    stage = Stage(name, project, HoverAsync(project, users_environment()), aws)
+    stage.manifest(r"hover-example(?!-base)", name)
+    return stage
+
+
+def eventually(look: Callable[[], T | None], *, within_s: float) -> T:
+    """What `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + within_s
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, f"not within {within_s:g} s"
+        time.sleep(LOOK_EVERY_S)
+    return found
+
+
+def _docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def containers() -> set[str]:
     """Every container on the engine that is not one of the local AWS' functions."""
-    listed = subprocess.run(
-        ["docker", "ps", "--all", "--format", "{{.ID}} {{.Names}} {{.Labels}}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {line for line in listed.stdout.splitlines() if "ministack" not in line}
+    listed = _docker("ps", "--all", "--format", "{{.ID}} {{.Names}} {{.Labels}}")
+    return {line for line in listed.splitlines() if "ministack" not in line}

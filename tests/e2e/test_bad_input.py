@@ -86,6 +86,19 @@ CASES = {
         built=True,
     ),
     "build argument without a value": Case("build dev --build-arg PHP", 2, ("NAME=VALUE",)),
+    "no secrets to encrypt": Case(
+        "secrets encrypt dev", 2, ("error[secrets-missing]", "dev-secrets.plain.env", "decrypt dev")
+    ),
+    "no secrets to list": Case(
+        "secrets list dev --json", 2, ("error[secrets-missing]", "secrets encrypt dev")
+    ),
+    "secrets of no stage": Case("secrets decrypt qa", 2, ("qa.yml", "stages here: dev")),
+    "secrets with a key that is none": Case(
+        "secrets list dev",
+        2,
+        ("auth.secrets-key", "'shop'", "alias/NAME"),
+        ("  lambda-role:", "  secrets-key: shop\n  lambda-role:"),
+    ),
     "unknown command": Case("deplyo", 2, ("No such command 'deplyo'",)),
     "no build to plan": Case("plan", 1, ("error[build-missing]", "hover-async build")),
     "plan of another stage": Case(

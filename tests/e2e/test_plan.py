@@ -46,6 +46,13 @@ def by_action(found: Mapping[str, Any]) -> dict[str, list[str]]:
     return actions
 
 
+def queues(found: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """What becomes of each queue, and how many messages are in it."""
+    return {
+        queue["name"]: (queue["does"], queue["messages"]) for queue in found["beside"]["queues"]
+    }
+
+
 def test_the_plans_of_a_stage_from_nothing_to_another_name(stage: Stage) -> None:
     """Not there, live, another memory, a queue renamed, a queue less, another name: all is told."""
     stage.build()
@@ -60,6 +67,8 @@ def test_the_plans_of_a_stage_from_nothing_to_another_name(stage: Stage) -> None
     found = plan(stage, 0)
     assert found["stack"]["changes"] == []
     assert {function["does"] for function in found["functions"]} == {"nothing"}
+    assert queues(found) == {f"default-{stage.name}": ("stays", 0)}
+    assert {group["does"] for group in found["beside"]["logs"]} == {"stays"}
 
     stage.manifest(r"^(http:\n  memory:) 1024", r"\1 2048")
     stage.build("--skip-tests")
@@ -71,25 +80,43 @@ def test_the_plans_of_a_stage_from_nothing_to_another_name(stage: Stage) -> None
     assert ("MemorySize", "1024", "2048") in [(p["path"], p["before"], p["after"]) for p in http]
     assert found["assets"]["copy"]["files"] > 0
 
+    sqs = stage.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"default-{stage.name}")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}", DelaySeconds=900)
+    sqs.create_queue(QueueName=f"found-{stage.name}")
     stage.manifest(r"- default", "- emails")
     stage.build("--skip-tests")
     found = plan(stage, 2)
     actions = by_action(found)
-    assert actions["create"] == ["ConsumerEmails", "SqsQueueEmails"]
-    assert actions["delete"] == ["ConsumerDefault", "SqsQueueDefault"]
+    assert actions["create"] == ["ConsumerEmails"]
+    assert actions["delete"] == ["ConsumerDefault"]
     assert found["stack"]["remarks"] == []
+    assert queues(found) == {
+        f"default-{stage.name}": ("left", 1),
+        f"emails-{stage.name}": ("made", 0),
+    }
 
     stage.manifest(r"^queue:\n(  .*\n)+", "")
     stage.build("--skip-tests")
     found = plan(stage, 2)
     removed = [function for function in found["functions"] if function["does"] == "removed"]
     assert [function["name"] for function in removed] == [f"{stage.name}-jobs-queue"]
-    queue = next(c for c in found["stack"]["changes"] if c["logical_id"] == "SqsQueueDefault")
-    assert (queue["action"], queue["loses"]) == ("delete", False)
-    told = stage.program.run("plan", "--local").stdout
-    assert "stays on AWS with its messages" in told
-    assert "it is deleted with its logs" in told
+    assert queues(found) == {f"default-{stage.name}": ("left", 1)}
+    left = [group["name"] for group in found["beside"]["logs"] if group["does"] == "left"]
+    assert left == [f"/aws/lambda/{stage.name}-jobs-queue"]
+    told = " ".join(stage.program.run("plan", "--local").stdout.split())
+    assert "stays on AWS with what is in it; nobody works on it any more (1 messages)" in told
+    assert sqs.get_queue_url(QueueName=f"default-{stage.name}")["QueueUrl"] == url
 
+    stage.edit(".hover/dev.yml", lambda text: text + "\nqueue: {jobs: {queues: [found]}}\n")
+    stage.build("--skip-tests")
+    assert queues(plan(stage, 2))[f"found-{stage.name}"] == ("taken over", 0)
+
+    another_name(stage)
+
+
+def another_name(stage: Stage) -> None:
+    """It is another stage: a new stack, and the old one is left alone."""
     stage.manifest(r"^name: planned", "name: renamed")
     stage.build("--skip-tests")
     found = plan(stage, 2)

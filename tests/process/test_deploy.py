@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 import pytest
 
 from hover_async.deploy.upload import upload_assets
-from hover_async.events import AliasMoved, ContainerWarmed, Output, Step
+from hover_async.events import AliasMoved, ContainerWarmed, Output, Step, Warned
 from hover_async.ports import StackRequest
+from hover_async.testing.lambdas import Container
 from tests.process.stage import Stage, build_id
 
 FUNCTIONS = ["shop-dev-http", "shop-dev-cli", "shop-dev-jobs-queue"]
@@ -206,13 +209,57 @@ def test_release_is_recorded(stage: Stage) -> None:
 
 @pytest.mark.parametrize("free", [1, 2])
 def test_too_little_concurrency_is_told_not_fatal(stage: Stage, free: int) -> None:
-    """Warming never takes more than is free, and says why fewer containers are warm."""
+    """Warming takes half of what the account has, and says why fewer containers are warm."""
     stage.cloud.lambdas.free_concurrency = free
-    deployment = stage.run(stage.deploy)
-    warmth = deployment.rehearsal.warmth
-    assert warmth.warm <= free
-    assert any("at once" in error or "concurrency" in error for error in warmth.errors)
+    stage.run(stage.deploy)
+    (warning,) = stage.report.of(Warned)
+    assert warning.message == (
+        f"1 of 3 containers are warm: the account leaves {free} executions unreserved, "
+        "and warming takes half of them"
+    )
+    assert "Service Quotas" in str(warning.hint)
     assert stage.live() == dict.fromkeys(FUNCTIONS, "1")
+
+
+def test_a_reserve_smaller_than_what_shall_be_warm_is_told(stage: Stage) -> None:
+    """Four of ten are warm, because the manifest's own number is four; what to change is said."""
+    stage.manifest_text = stage.manifest_text.replace("warm: 3", "warm: 10, concurrency: 4")
+    deployment = stage.run(stage.deploy)
+    assert str(deployment.rehearsal.warmth) == "4 of 10 containers, slowest boot 1200 ms"
+    assert stage.cloud.world.most_at_once["functions.invoke"] <= 4 + len(["a command"])
+    (warning,) = stage.report.of(Warned)
+    assert warning.message == (
+        "4 of 10 containers are warm: http.concurrency is 4, and no more can run at once"
+    )
+    assert warning.hint == "raise http.concurrency, or lower http.warm to 4"
+
+
+def test_a_reserve_that_visitors_use_is_told(stage: Stage) -> None:
+    """Pings that are throttled start nothing; what was reached is told with Lambda's words."""
+    without_commands = re.sub(r"deploy-commands:\n(  - .*\n)+", "", stage.manifest_text)
+    stage.manifest_text = without_commands.replace("warm: 3", "warm: 3, concurrency: 3")
+    stage.cloud.lambdas.free_concurrency = 2
+    deployment = stage.run(stage.deploy)
+    assert deployment.rehearsal.warmth.warm == 2
+    (warning,) = stage.report.of(Warned)
+    assert warning.message.startswith(
+        "2 of 3 containers are warm: no more concurrency is free (Rate Exceeded"
+    )
+    assert warning.hint is None
+
+
+def test_containers_that_are_met_again_are_counted_once(stage: Stage) -> None:
+    """However many pings one container answers, it is one that is warm."""
+
+    async def answer(event: Mapping[str, Any], container: Container, *, cold: bool) -> object:
+        named = await real(event, container, cold=cold)
+        return {**named, "instance": "the only one"} if "instance" in named else named
+
+    real = stage.cloud.lambdas._answer
+    stage.cloud.lambdas._answer = answer  # type: ignore[assignment, method-assign]
+    stage.run(stage.deploy)
+    (warning,) = stage.report.of(Warned)
+    assert warning.message == ("1 of 3 containers are warm: the same ones answered in every round")
 
 
 def test_large_template_goes_through_s3(stage: Stage) -> None:

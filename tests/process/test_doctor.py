@@ -14,9 +14,11 @@ import anyio
 import pytest
 import trio
 import trio.testing
+import yaml
 
 from hover_async.build_record import ASSETS, MANIFEST, BuildRecord, write_record
 from hover_async.deploy.lock import LOCK_KEY, Holder
+from hover_async.deploy.releases import LIVE_KEY
 from hover_async.doctor.diagnosis import Diagnosis, Result
 from hover_async.doctor.examine import examine
 from hover_async.doctor.machine import Engine, Patient
@@ -27,12 +29,21 @@ from hover_async.errors import (
     EndpointUnreachable,
     HoverError,
 )
-from hover_async.facts import BucketState, Certificate, Concurrency
 from hover_async.manifest import load_manifest
-from hover_async.ports import Cloud, Document, ImageInfo
+from hover_async.ports import (
+    BucketState,
+    Certificate,
+    Cloud,
+    Concurrency,
+    DataKey,
+    Document,
+    ImageInfo,
+)
+from hover_async.secrets.sealing import seal
 from hover_async.testing import FakeCloud
+from hover_async.testing.queues import FakeQueue
 from hover_async.testing.stacks import FakeStack
-from hover_async.values import AWS_EDGE, Architecture, BuildId, FunctionName
+from hover_async.values import AWS_EDGE, Architecture, BuildId, FunctionName, Secret
 
 BUILD = BuildId("b20261123T063100Z-7f3a9c1d")
 STACK_ROLE = "arn:aws:iam::123456789012:role/stack"
@@ -51,7 +62,7 @@ queue:
 EVERY_CHECK = {
     *("build", "plain secrets", "docker", "template", "region", "credentials", "clock"),
     *("stack-role", "lambda-role", "concurrency", "bucket", "repository", "stack", "lock"),
-    *("certificate", "validation"),
+    *("certificate", "validation", "encrypted secrets", "secrets key", "queues", "log groups"),
 }
 
 
@@ -131,7 +142,7 @@ def test_it_changes_nothing(clinic: Clinic) -> None:
     """Every call is one that reads."""
     clinic.examine()
     names = {name.partition(".")[0] for name in clinic.cloud.world.names()}
-    assert names == {"facts", "stacks", "images", "documents"}
+    assert names == {"facts", "stacks", "images", "documents", "queues", "logs"}
     assert not [name for name in clinic.cloud.world.names() if "create" in name]
     assert not clinic.cloud.assets.bucket_exists
     assert not clinic.cloud.stacks.stacks
@@ -196,6 +207,37 @@ def both(*makers: Callable[[Clinic], object]) -> Callable[[Clinic], None]:
     return make
 
 
+def live(queues: str) -> Callable[[Clinic], None]:
+    """A release whose manifest has these queues."""
+
+    def make(clinic: Clinic) -> None:
+        text = clinic.manifest_text.partition("queue:")[0] + f"queue:\n  {queues}\n"
+        record = {"build_id": BUILD, "manifest": yaml.safe_load(text)}
+        clinic.cloud.documents.documents[LIVE_KEY] = Document(json.dumps(record).encode(), "etag")
+
+    return make
+
+
+def queue(name: str, owner: str | None = None) -> Callable[[Clinic], None]:
+    def make(clinic: Clinic) -> None:
+        tags = {"hover-async": owner} if owner else {}
+        clinic.cloud.queues.queues[name] = FakeQueue({}, tags, messages=5)
+
+    return make
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def sealed(clinic: Clinic) -> None:
+    envelope = seal({"KEY": Secret("value")}, "dev", DataKey(KEY, b"k" * 32, b"wrapped"))
+    (clinic.root / ".hover" / "dev-secrets.json").write_bytes(envelope.to_json())
+
+
+def damaged_secrets(clinic: Clinic) -> None:
+    (clinic.root / ".hover" / "dev-secrets.json").write_text("{}")
+
+
 def no_build(clinic: Clinic) -> None:
     (clinic.root / ".hover" / "out" / "build.json").unlink()
 
@@ -229,9 +271,9 @@ ILLNESSES = {
     "too many resources": Illness(
         "template",
         "failed",
-        "one stack takes",
+        "CloudFormation takes 500",
         manifest(
-            "queues: [default]", f"queues: [{', '.join(f'q{number}' for number in range(250))}]"
+            "queues: [default]", f"queues: [{', '.join(f'q{number}' for number in range(500))}]"
         ),
     ),
     "another account": Illness("credentials", "failed", "of account 42", facts(account="42")),
@@ -276,6 +318,55 @@ ILLNESSES = {
     ),
     "foreign bucket": Illness(
         "bucket", "failed", "another account", facts(bucket_state=BucketState.FOREIGN)
+    ),
+    "reserves of functions that leave": Illness(
+        "concurrency",
+        "failed",
+        "beside 50 of functions that leave",
+        both(
+            live("mails: {queues: [default], concurrency: 50}"),
+            facts(limits=Concurrency(1000, 140), reserves={"shop-dev-mails-queue": 50}),
+        ),
+    ),
+    "a queue of another stage": Illness(
+        "queues", "failed", "belongs to stage 'dev'", queue("default-shop-dev", owner="dev")
+    ),
+    "a queue with messages": Illness(
+        "queues", "warning", "'default-shop-dev' has 5 messages", queue("default-shop-dev")
+    ),
+    "a queue that leaves with messages": Illness(
+        "queues",
+        "warning",
+        "it leaves the manifest",
+        both(
+            live("jobs: {queues: [default, emails]}"),
+            queue("emails-shop-dev", owner="shop-dev"),
+        ),
+    ),
+    "logs kept for less": Illness(
+        "log groups",
+        "warning",
+        "keeps logs for ever; then 30",
+        lambda clinic: clinic.cloud.logs.groups.update({"/aws/lambda/shop-dev-http": None}),
+    ),
+    "damaged secrets": Illness("encrypted secrets", "failed", "dev-secrets.json", damaged_secrets),
+    "no such key": Illness("secrets key", "failed", "there is no key", sealed),
+    "a key that is to be deleted": Illness(
+        "secrets key",
+        "failed",
+        "is PendingDeletion",
+        both(sealed, facts(key_states={KEY: "PendingDeletion"})),
+    ),
+    "may not look at the key": Illness(
+        "secrets key",
+        "warning",
+        "could not check: may not",
+        both(
+            sealed,
+            lambda clinic: clinic.cloud.world.fail(
+                "facts.key_state", lambda: AccessDenied("may not")
+            ),
+        ),
     ),
     "failed creation": Illness("stack", "warning", "ROLLBACK_COMPLETE", stack("ROLLBACK_COMPLETE")),
     "cleaning up": Illness(
@@ -327,6 +418,7 @@ def test_an_illness_is_found_where_it_is(clinic: Clinic, name: str) -> None:
     others = {result.check for result in diagnosis.results if result.health != "ok"}
     beside = {"docker", "build"} if clinic.engine_error else {illness.check}
     beside |= {"validation"} if illness.check == "template" else set()
+    beside |= {"secrets key"} if illness.check == "encrypted secrets" else set()
     assert others - beside == set()
 
 
@@ -347,6 +439,18 @@ WELL = {
         "unreserved",
         facts(limits=Concurrency(1000, 120), reserves={"shop-dev-jobs-queue": 50}),
     ),
+    "a key that opens the secrets": (
+        "secrets key",
+        "is enabled",
+        both(sealed, facts(key_states={KEY: "Enabled"})),
+    ),
+    "secrets that are sealed": (
+        "encrypted secrets",
+        f"sealed with {KEY}",
+        both(sealed, facts(key_states={KEY: "Enabled"})),
+    ),
+    "queues to be made": ("queues", "1 to be made", both()),
+    "log groups to be made": ("log groups", "4 to be made", both()),
     "a local AWS needs no roles": (
         "stack-role",
         "needs none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -32,7 +33,7 @@ from hover_async.errors import (
     WorkersNotStarted,
 )
 from hover_async.events import AliasMoved, Event, LiveNow, Output, Step, Warned
-from hover_async.ports import Alias, Document, StackRequest
+from hover_async.ports import Alias, Document, StackEvent, StackRequest
 from hover_async.values import Version
 from tests.process.stage import Stage, build_id
 
@@ -52,6 +53,8 @@ EVERY_CALL_BEFORE_THE_FLIP = [
     "functions.state",
     "images.inspect",
     "images.push",
+    "logs.find",
+    "queues.find",
     "registry.ensure_repository",
     "registry.find",
     "registry.login",
@@ -200,6 +203,34 @@ def test_stack_that_cannot_be_updated_is_refused(live: Stage, status: str) -> No
     live.cloud.stacks.stacks["shop-dev"].ended = status
     error = fails(live, StackUnusable)
     assert status in str(error)
+    assert error.hint
+    assert "stacks.update" not in live.cloud.world.names()
+
+
+def test_a_failure_that_is_told_late_is_told(live: Stage) -> None:
+    """Why a stack failed is found also when its status can be read before its last events."""
+    stacks = live.cloud.stacks
+    stacks.failure = ("HttpFunction", "image not found")
+    events = stacks.events
+
+    async def late(name: str, *, token: str | None) -> Sequence[StackEvent]:
+        is_over = stacks.stacks[name].ends_at_s <= anyio.current_time() - 0.5
+        return [
+            event
+            for event in await events(name, token=token)
+            if is_over or not event.status.endswith("FAILED")
+        ]
+
+    stacks.events = late  # type: ignore[method-assign]
+    stacks.world.latency_s["stacks.describe"] = 20.0
+    assert "image not found" in str(fails(live, StackFailed))
+
+
+def test_a_stack_that_is_not_ours_is_left_alone(live: Stage) -> None:
+    """A stack of the stage's name that another tool made is not updated: that would empty it."""
+    live.cloud.stacks.stacks["shop-dev"].outputs = {"CDNDomain": "d1.cloudfront.net"}
+    error = fails(live, StackUnusable)
+    assert "hover-async has not made" in str(error)
     assert error.hint
     assert "stacks.update" not in live.cloud.world.names()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from hover_async.events import Warned
 from hover_async.ports import Document, ForeseenChange, PushedImage
 from hover_async.template.difference import Action
 from hover_async.testing import RecordingReporter
+from hover_async.testing.queues import FakeQueue
 from hover_async.values import Digest, FunctionName
 from tests.process.stage import MANIFEST, Stage
 
@@ -27,8 +29,12 @@ READS = {
     "assets.keys",
     "documents.read",
     "functions.state",
+    "logs.find",
+    "queues.find",
+    "queues.tags",
     "registry.find",
     "stacks.describe",
+    "stacks.functions",
     "stacks.templates",
 }
 CHANGE_SET_CALLS = {
@@ -56,6 +62,8 @@ def kept(stage: Stage) -> Mapping[str, object]:
         "stacks": {name: stack.body for name, stack in cloud.stacks.stacks.items()},
         "change sets": dict(cloud.change_sets.kept),
         "live": stage.live(),
+        "queues": copy.deepcopy(cloud.queues.queues),
+        "log groups": dict(cloud.logs.groups),
     }
 
 
@@ -161,29 +169,181 @@ def test_a_changed_memory_is_shown_before_and_after(live: Stage) -> None:
     assert values["MemorySize"] == ("1024", "2048")
 
 
+# Beside the stack
+
+
+def fates(found: Plan) -> dict[str, str]:
+    """What becomes of each queue and log group."""
+    queues = {queue.name: str(queue.does) for queue in found.beside.queues}
+    return queues | {group.name: str(group.does) for group in found.beside.logs}
+
+
+LOGS = "/aws/lambda/shop-dev"
+ACCESS_LOG = "/aws/vendedlogs/apis/shop-dev"
+
+
+def test_queues_and_log_groups_are_made_before_the_stack(stage: Stage) -> None:
+    """Of a stage that is not there all of them are made."""
+    found = stage.run(lambda: plan(stage))
+    assert fates(found) == dict.fromkeys(
+        ["default-shop-dev", f"{LOGS}-http", f"{LOGS}-cli", f"{LOGS}-jobs-queue", ACCESS_LOG],
+        "made",
+    )
+
+
 def test_a_removed_queue_stays_with_its_messages(live: Stage) -> None:
-    """The queue leaves the stack, not AWS; its function and its logs are deleted."""
+    """Its consumer and its function are deleted; queue and logs stay on AWS with what they hold."""
+    live.cloud.queues.queues["default-shop-dev"].messages = 7
     live.manifest_text = MANIFEST.partition("queue:")[0]
     found = live.run(lambda: plan(live))
-    by_id = {change.logical_id: change for change in found.stack.changes}
-    queue, logs = by_id["SqsQueueDefault"], by_id["QueueJobsLogs"]
-    assert (queue.action, queue.loses) == (Action.DELETE, False)
-    assert "stays on AWS with its messages" in queue.fate
-    assert (logs.action, logs.loses) == (Action.DELETE, True)
-    assert "deleted with its logs" in logs.fate
+    assert "ConsumerDefault" in changed(found, Action.DELETE)
+    (queue,) = found.beside.queues
+    assert (queue.name, queue.does, queue.messages) == ("default-shop-dev", "left", 7)
+    assert fates(found)[f"{LOGS}-jobs-queue"] == "left"
     (gone,) = [function for function in found.functions if function.does == "removed"]
     assert (gone.name, gone.live) == ("shop-dev-jobs-queue", "1")
 
 
 def test_a_renamed_queue_is_another_queue(live: Stage) -> None:
-    """The new one is created, the old one stays with what is in it."""
+    """The new one is made, the old one stays with what is in it; only the consumer is another."""
     live.manifest_text = MANIFEST.replace("default", "emails")
     found = live.run(lambda: plan(live))
-    assert changed(found, Action.CREATE) == ["ConsumerEmails", "SqsQueueEmails"]
-    assert changed(found, Action.DELETE) == ["ConsumerDefault", "SqsQueueDefault"]
-    old = next(change for change in found.stack.changes if change.logical_id == "SqsQueueDefault")
-    assert not old.loses
-    assert old.fate
+    assert changed(found, Action.CREATE) == ["ConsumerEmails"]
+    assert changed(found, Action.DELETE) == ["ConsumerDefault"]
+    assert fates(found)["emails-shop-dev"] == "made"
+    assert fates(found)["default-shop-dev"] == "left"
+
+
+def test_a_queue_that_changes_hands_has_another_consumer(live: Stage) -> None:
+    """A renamed function: the plan shows the stack when all is done, and the queue as it is."""
+    live.manifest_text = MANIFEST.replace("jobs:", "mails:")
+    found = live.run(lambda: plan(live))
+    assert "QueueMailsFunction" in changed(found, Action.CREATE)
+    assert "QueueJobsFunction" in changed(found, Action.DELETE)
+    assert fates(found)["default-shop-dev"] == "stays"
+
+
+def test_a_queue_that_is_there_already_is_taken_over(live: Stage) -> None:
+    """With its messages, and with what is changed of it; one of another stage is refused."""
+    queues = live.cloud.queues.queues
+    queues["emails-shop-dev"] = FakeQueue({"VisibilityTimeout": "30"}, {}, messages=3)
+    queues["foreign-shop-dev"] = FakeQueue({}, {"hover-async": "dev"})
+    live.manifest_text = MANIFEST.replace("default", "default, emails, foreign")
+    found = live.run(lambda: plan(live))
+    by_name = {queue.name: queue for queue in found.beside.queues}
+    taken = by_name["emails-shop-dev"]
+    assert (taken.does, taken.messages) == ("taken over", 3)
+    changes = {change.path: (change.before, change.after) for change in taken.changes}
+    assert changes["VisibilityTimeout"] == ("30", "360")
+    refused = by_name["foreign-shop-dev"]
+    assert refused.does == "refused"
+    assert "belongs to stage 'dev'" in refused.problem
+
+
+def test_a_queue_that_comes_back_is_taken_over(live: Stage) -> None:
+    """It left with a message in it; that will be worked on when it returns."""
+    live.manifest_text = MANIFEST.partition("queue:")[0]
+    live.run(live.deploy)
+    live.cloud.queues.queues["default-shop-dev"].messages = 1
+    live.manifest_text = MANIFEST
+    found = live.run(lambda: plan(live))
+    (queue,) = found.beside.queues
+    assert (queue.does, queue.messages) == ("taken over", 1)
+    assert fates(found)[f"{LOGS}-jobs-queue"] == "adopted"
+
+
+def test_dead_letters_are_made_and_named_by_their_queue(live: Stage) -> None:
+    """Where failed jobs go is a change of the queue that they come from."""
+    live.manifest_text = MANIFEST.replace("[default]", "[default], dead-letter: on, timeout: 120")
+    found = live.run(lambda: plan(live))
+    by_name = {queue.name: queue for queue in found.beside.queues}
+    assert by_name["default-shop-dev-dead"].does == "made"
+    queue = by_name["default-shop-dev"]
+    assert queue.does == "changed"
+    assert {(change.path, change.before, change.after) for change in queue.changes} == {
+        ("RedrivePolicy", None, "default-shop-dev-dead after 1000 receives"),
+        ("VisibilityTimeout", "360", "720"),
+    }
+    assert found.exit_code == 2
+
+
+def test_logs_that_are_kept_for_less_are_told(live: Stage) -> None:
+    """What is older than the new retention is deleted by CloudWatch; longer loses nothing."""
+    for days, loses in ((7, True), (365, False)):
+        live.manifest_text = f"log-retention: {days}\n{MANIFEST}"
+        logs = live.run(lambda: plan(live)).beside.logs
+        assert {(group.does, group.days_before, group.days) for group in logs} == {
+            ("changed", 30, days)
+        }
+        assert {group.loses for group in logs} == {loses}
+
+
+def test_what_stands_beside_is_as_it_was_planned(live: Stage) -> None:
+    """A deploy does to queues and log groups what the plan said, and then nothing is left."""
+    live.manifest_text = "log-retention: 7\n" + MANIFEST.replace(
+        "[default]", "[default, emails], dead-letter: on, timeout: 120"
+    )
+    order = live.build()
+    found = live.run(lambda: plan_build(order, live.cloud.ports, RecordingReporter()))
+    live.run(lambda: live.deploy(order))
+    names = live.cloud.world.names()
+    made = [name for name, fate in fates(found).items() if fate == "made"]
+    assert sorted(made) == ["default-shop-dev-dead", "emails-shop-dev", "emails-shop-dev-dead"]
+    assert names.count("queues.create") == len(made)
+    kept = [group for group in found.beside.logs if group.does == "changed"]
+    assert names.count("logs.keep") == len(kept)
+    after = live.run(lambda: plan_build(order, live.cloud.ports, RecordingReporter()))
+    assert set(fates(after).values()) == {"stays"}
+    assert after.exit_code == 0
+
+
+# Nested stacks
+
+
+MANY = 150
+
+
+def many(*names: str) -> str:
+    return (
+        MANIFEST.partition("queue:")[0]
+        + "queue:\n"
+        + "".join(f"  {name}: {{}}\n" for name in names)
+    )
+
+
+def test_nested_stacks_are_planned_as_part_of_the_stack(stage: Stage) -> None:
+    """What changes in one is told with its place; a new image is seen where it has its effect."""
+    names = [f"q{number:03}" for number in range(MANY)]
+    stage.manifest_text = many(*names)
+    order = stage.build()
+    found = stage.run(lambda: plan_build(order, stage.cloud.ports, RecordingReporter()))
+    assert {change.stack for change in found.stack.changes} == {"", "Workers1"}
+    assert "a plan uploads nothing" in found.stack.unconfirmed
+    stage.run(lambda: stage.deploy(order))
+    found = stage.run(lambda: plan_build(order, stage.cloud.ports, RecordingReporter()))
+    assert (found.stack.confirmed, found.exit_code) == (True, 0)
+
+    last = f"QueueQ{MANY - 1}Function"
+    found = stage.run(lambda: plan(stage))
+    (image,) = [change for change in found.stack.changes if change.logical_id == last]
+    assert (image.stack, image.action) == ("Workers1", Action.MODIFY)
+    assert [prop.after for prop in image.properties] == [THIS_BUILD]
+    (nested,) = [change for change in found.stack.changes if change.logical_id == "Workers1"]
+    assert [prop.after for prop in nested.properties] == [THIS_BUILD]
+    assert {function.does for function in found.functions} == {"new-version"}
+
+    stage.manifest_text = many(*names[:-1])
+    found = stage.run(lambda: plan(stage))
+    deleted = [change for change in found.stack.changes if change.action is Action.DELETE]
+    assert {change.stack for change in deleted} == {"Workers1"}
+    assert last in {change.logical_id for change in deleted}
+
+
+def test_a_stack_of_somebody_else_is_an_obstacle(live: Stage) -> None:
+    """A deploy would refuse to update it; the plan says so and why."""
+    live.cloud.stacks.stacks["shop-dev"].outputs.clear()
+    found = live.run(lambda: plan(live))
+    assert "hover-async has not made" in found.stack.obstacle
 
 
 def test_a_renamed_stage_is_another_stage(live: Stage) -> None:
@@ -283,13 +443,13 @@ def test_what_cloudformation_knows_better_is_taken(live: Stage) -> None:
     """A replacement that only CloudFormation foresees is in the plan, and what it loses."""
     live.cloud.change_sets.extra = [
         ForeseenChange(
-            "", "HttpLogs", "AWS::Logs::LogGroup", "Modify", "True", "ReplaceAndDelete", ["X"]
+            "", "Table", "AWS::DynamoDB::Table", "Modify", "True", "ReplaceAndDelete", ["X"]
         ),
         ForeseenChange("", "CliLive", "AWS::Lambda::Alias", "Modify", is_certain=False),
     ]
     found = live.run(lambda: plan(live))
-    (logs,) = [change for change in found.stack.changes if change.logical_id == "HttpLogs"]
-    assert (logs.action, logs.loses) == (Action.REPLACE, True)
+    (table,) = [change for change in found.stack.changes if change.logical_id == "Table"]
+    assert (table.action, table.loses) == (Action.REPLACE, True)
     assert "CliLive" not in [change.logical_id for change in found.stack.changes]
     assert any("CliLive" in remark for remark in found.stack.remarks)
 

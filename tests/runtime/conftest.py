@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.containers import MANIFEST, Function, docker, start
-from tests.runtime.images import build, context
+from tests.runtime.images import WRITTEN_AT, build, context
 from tests.runtime.lambda_api import RuntimeApi
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,15 +19,27 @@ EXAMPLE = ROOT / "examples" / "laravel"
 OVERLAY = Path(__file__).parent / "overlay"
 SAM_CLI = "aws-sam-cli==1.170.0"
 
+SUITES = {"bookworm": "hover-example-base", "trixie": "hover-example-base-trixie"}
+"""Debian's releases, and their base images: PHP 8.2 with Laravel 8, PHP 8.4 with Laravel 10."""
+
 Start = Callable[..., Function]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test on the first base image, or on all if it is marked so."""
+    if "base_image" in metafunc.fixturenames:
+        everywhere = metafunc.definition.get_closest_marker("every_base") is not None
+        suites = list(SUITES) if everywhere else list(SUITES)[:1]
+        metafunc.parametrize("base_image", suites, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def base_image() -> str:
-    """Debian's PHP and Laravel."""
-    done = subprocess.run([EXAMPLE / "base-image"], check=False, capture_output=True, text=True)
+def base_image(request: pytest.FixtureRequest) -> str:
+    """PHP and Laravel of a release of Debian."""
+    command = [EXAMPLE / "base-image", request.param]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return "hover-example-base"
+    return SUITES[request.param]
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +61,7 @@ def image(example_image: str) -> str:
         files | {"Dockerfile": dockerfile.encode()},
         "hover-runtime-test",
         dockerfile="Dockerfile",
+        written_at=WRITTEN_AT + 1,
     )
 
 

@@ -1,7 +1,9 @@
 """Containers of the runtime: started as Lambda would, and ended by the name they were given."""
 
 import json
+import os
 import subprocess
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +44,30 @@ class Function:
     api: RuntimeApi
     name: str
 
-    def logs(self) -> list[dict[str, Any]]:
-        """What it logged, line by line."""
-        lines = docker("logs", self.name).splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+    def logs(self, *, busy: bool = False) -> list[dict[str, Any]]:
+        """What it logged until now, line by line.
+
+        The engine hands lines on a moment later. So unless the function is `busy`, it is given an
+        event that is none, and its complaint about that one is waited for.
+        """
+        marker = f"marker-{uuid.uuid4().hex}"
+        running = docker("inspect", "--format", "{{.State.Running}}", self.name).strip() == "true"
+        if running and not busy:
+            self.api.invoke({marker: 0}).error()
+        text = ""
+        for _ in range(100):
+            text = docker("logs", self.name)
+            if marker in text or not running or busy:
+                break
+            time.sleep(0.05)
+        return [
+            json.loads(line)
+            for line in text.splitlines()
+            if line.startswith("{") and marker not in line
+        ]
 
     def messages(self) -> list[str]:
-        return [entry["message"] for entry in self.logs()]
+        return [entry["message"] for entry in self.logs() if "keys marker-" not in entry["message"]]
 
     def run(self, *command: str) -> str:
         """Runs a command in the container."""
@@ -92,12 +111,15 @@ def start(
     *,
     role: str = "http",
     files: dict[str, str] | None = None,
+    files_of: int | None = None,
     manifest: dict[str, Any] | None = None,
+    tmp: Path | None = None,
     **environment: str,
 ) -> Function:
     """Starts a container as in Lambda: nobody's user, nothing writable but /tmp.
 
-    `files` are put over the image's own, relative to /var/task.
+    `files` are put over the image's own, relative to /var/task; `files_of` is their date, in Unix
+    time; `tmp` is a directory of this machine that the container has as its /tmp.
     """
     name = f"hover-runtime-test-{uuid.uuid4().hex[:12]}"
     contents = {"hover_runtime/manifest.json": json.dumps(manifest or MANIFEST)} | (files or {})
@@ -105,6 +127,8 @@ def start(
     for i, (path, content) in enumerate(contents.items()):
         file = directory / f"{name}-{i}"
         file.write_text(content)
+        if files_of is not None:
+            os.utime(file, (files_of, files_of))
         mounts += ["--volume", f"{file}:/var/task/{path}:ro"]
     variables = {
         "AWS_LAMBDA_RUNTIME_API": api.address,
@@ -121,7 +145,8 @@ def start(
     }
     docker(
         "run", "--detach", "--name", name, "--network", "host",
-        "--read-only", "--tmpfs", "/tmp:mode=1777", "--user", "993:990",  # noqa: S108
+        "--read-only", "--user", "993:990",
+        *(["--volume", f"{tmp}:/tmp"] if tmp else ["--tmpfs", "/tmp:mode=1777"]),  # noqa: S108
         *mounts,
         *(part for key, value in variables.items() for part in ("--env", f"{key}={value}")),
         image,

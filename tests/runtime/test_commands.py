@@ -22,6 +22,7 @@ def output(answer: dict[str, Any]) -> bytes:
     return base64.b64decode(answer["output"])
 
 
+@pytest.mark.every_base
 @pytest.mark.parametrize(
     "words",
     [
@@ -68,12 +69,14 @@ def test_open_quote_is_an_error(cli: Function) -> None:
     assert "empty" in cli.api.invoke({"command": []}).error()
 
 
+@pytest.mark.every_base
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_exit_code_is_the_commands(cli: Function, code: int) -> None:
     """The answer carries the exit code."""
     assert run(cli, ["probe:exit", str(code)])["exit_code"] == code
 
 
+@pytest.mark.every_base
 def test_unknown_command_says_so(cli: Function) -> None:
     """Artisan's own message and code."""
     answer = run(cli, ["no:such"])
@@ -106,13 +109,14 @@ def test_output_is_logged_while_the_command_runs(cli: Function) -> None:
     """The log has a line before the command ends."""
     call = cli.api.send({"command": ["probe:sleep", "2"]})
     time.sleep(1.2)
-    mine = [e["message"] for e in cli.logs() if e["requestId"] == call.request_id]
+    mine = [e["message"] for e in cli.logs(busy=True) if e["requestId"] == call.request_id]
     assert mine == ["sleeping"]
     answer = call.reply.get(timeout=10).answer()
     assert output(answer) == b"sleeping\nawake\n"
     assert 2000 <= answer["duration_ms"] < 3000
 
 
+@pytest.mark.every_base
 def test_command_is_ended_a_second_before_the_deadline(cli: Function) -> None:
     """The answer still comes, with what was printed, and says that time was up."""
     began = time.perf_counter()
@@ -161,6 +165,7 @@ def test_output_above_the_limit_is_cut_in_the_middle(cli: Function) -> None:
     assert len(reply.payload) < 6 * 1024 * 1024
 
 
+@pytest.mark.every_base
 def test_schedule_is_run(cli: Function) -> None:
     """EventBridge's minute runs schedule:run."""
     answer = cli.api.invoke({"schedule": True}).answer()

@@ -112,6 +112,7 @@ def test_php_does_not_advertise_itself(web: Function) -> None:
     assert answer["body"] == "warned"
 
 
+@pytest.mark.every_base
 def test_what_an_application_logs_reaches_the_log(web: Function) -> None:
     """PHP's error log and Laravel's log become lines, with the request's id."""
     call = web.api.send(request("/warned"))
@@ -122,6 +123,7 @@ def test_what_an_application_logs_reaches_the_log(web: Function) -> None:
     assert any("to the Laravel log" in line for line in web.messages())
 
 
+@pytest.mark.every_base
 def test_work_after_the_answer_is_done_before_it_leaves(web: Function) -> None:
     """Terminable work is not frozen with the container: it ends before the answer goes."""
     assert web.http("/after")["body"] == "answered"
@@ -137,6 +139,7 @@ def test_answer_above_lambdas_limit_is_a_clear_502(web: Function, path: str) -> 
     assert web.http("/")["statusCode"] == 200
 
 
+@pytest.mark.every_base
 def test_exception_is_laravels_500(web: Function) -> None:
     """An exception is answered by Laravel and logged with its message."""
     assert web.http("/throw/pears")["statusCode"] == 500
@@ -144,6 +147,7 @@ def test_exception_is_laravels_500(web: Function) -> None:
     assert any("pears" in line for line in web.messages())
 
 
+@pytest.mark.every_base
 def test_fatal_error_is_a_500(web: Function) -> None:
     """Memory exhausted in a request: 500 to the visitor, the next one is answered."""
     assert web.http("/fatal")["statusCode"] == 500
@@ -159,6 +163,7 @@ def test_bad_events_do_not_end_the_loop(web: Function) -> None:
     assert web.http("/")["body"] == "home"
 
 
+@pytest.mark.every_base
 def test_killed_worker_is_a_502(function: Start) -> None:
     """A worker that dies in a request: 502, and FPM has a new one for the next."""
     web = function()
@@ -166,6 +171,7 @@ def test_killed_worker_is_a_502(function: Start) -> None:
     assert web.http("/")["body"] == "home"
 
 
+@pytest.mark.every_base
 def test_dead_fpm_is_started_again(function: Start) -> None:
     """FPM killed between two requests: the next one is answered."""
     web = function()
@@ -176,6 +182,7 @@ def test_dead_fpm_is_started_again(function: Start) -> None:
     assert any("php-fpm is gone" in line for line in web.messages())
 
 
+@pytest.mark.every_base
 def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
     """At the deadline the visitor gets 504, the request is ended, and the next one is answered."""
     web = function()
@@ -188,16 +195,30 @@ def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
     assert web.http("/sleep/0.1", timeout_s=5)["body"] == "slept"
 
 
-def test_two_hundred_requests_leave_no_trace(web: Function) -> None:
-    """The loop's memory does not grow with its requests."""
+def test_worker_that_keeps_much_memory_is_renewed(function: Start) -> None:
+    """A worker whose memory stays taken after its requests makes way for a new one."""
+    web = function(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="256")
+    before = json.loads(web.http("/pid")["body"])
+    assert json.loads(web.http("/pid")["body"]) == before
+    for _ in range(5):
+        assert web.http("/many-values/1200000")["body"] == "1200000"
+    after = json.loads(web.http("/pid")["body"])
+    assert after["pid"] != before["pid"]
+    assert after["ppid"] == before["ppid"]
+    assert any("a new one takes its place" in line for line in web.messages())
 
-    def memory_kb() -> int:
-        loop = web.run("sh", "-c", "cat /proc/1/status")
-        return int(next(x for x in loop.splitlines() if x.startswith("VmRSS")).split()[1])
 
-    for _ in range(20):
+def test_thousand_requests_leave_no_trace(function: Start) -> None:
+    """Neither the loop's memory nor FPM's grows with the requests, and each is answered."""
+    web = function()
+
+    def memory_kb() -> list[int]:
+        status = web.run("sh", "-c", "grep -h -E '^(RssAnon)' /proc/[0-9]*/status | sort")
+        return sorted(int(line.split()[1]) for line in status.splitlines())[-3:]
+
+    for _ in range(100):
         web.http("/big/100000")
     before = memory_kb()
-    for _ in range(200):
-        web.http("/big/100000")
-    assert memory_kb() - before < 300
+    answers = {web.http("/big/100000")["body"] for _ in range(1000)}
+    assert answers == {"x" * 100_000}
+    assert all(now - then < 1000 for then, now in zip(before, memory_kb(), strict=True))

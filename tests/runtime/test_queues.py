@@ -10,6 +10,8 @@ from tests.runtime.aws_api import AwsApi
 from tests.runtime.conftest import Start
 from tests.runtime.containers import MANIFEST, Function
 
+pytestmark = pytest.mark.every_base  # what touches most of Laravel
+
 QUEUE = "arn:aws:sqs:eu-central-1:123456789012:default-probe"
 Bodies = Callable[..., list[str]]
 
@@ -127,12 +129,83 @@ def test_job_that_ends_itself_does_not_come_again(
     assert work(queue, records(bodies({"what": what}))) == []
 
 
-def test_failed_job_goes_to_the_dead_letters(function: Start, bodies: Bodies) -> None:
-    """Where the manifest has a dead letter queue, a failed job is left to SQS, which moves it."""
-    jobs = MANIFEST["queue"]["jobs"] | {"dead-letter": True}
-    manifest = MANIFEST | {"queue": {"jobs": jobs}}
-    queue = function(role="queue", HOVER_QUEUE="jobs", manifest=manifest)
+WITH_DEAD_LETTERS = MANIFEST | {
+    "queue": {"jobs": MANIFEST["queue"]["jobs"] | {"dead-letter": True}}
+}
+
+
+@pytest.mark.parametrize(
+    ("fifo", "name", "more"),
+    [
+        ("", "default-probe-dead", {}),
+        (
+            ".fifo",
+            "default-probe-dead.fifo",
+            {"MessageGroupId": "a", "MessageDeduplicationId": "m0"},
+        ),
+    ],
+)
+def test_failed_job_goes_to_the_dead_letters(
+    function: Start, bodies: Bodies, fifo: str, name: str, more: dict[str, str]
+) -> None:
+    """A job that gave up for good is put among the dead letters at once, and does not run again."""
+    (body,) = bodies({"what": "fail"})
+    with AwsApi(lambda _: (200, {})) as aws:
+        queue = function(
+            role="queue",
+            HOVER_QUEUE="jobs",
+            manifest=WITH_DEAD_LETTERS,
+            AWS_ENDPOINT_URL=aws.endpoint,
+        )
+        assert work(queue, records([body], arn=QUEUE + fifo, groups="a" if fifo else "")) == []
+        (call,) = aws.calls
+    assert call.target == "AmazonSQS.SendMessage"
+    url = f"{aws.endpoint}/123456789012/{name}"
+    assert call.json == {"QueueUrl": url, "MessageBody": body} | more
+    assert call.is_signed("sqs", "eu-central-1")
+
+
+def test_dead_letter_that_sqs_refuses_is_not_lost(function: Start, bodies: Bodies) -> None:
+    """Without SQS the message comes again, until SQS itself moves it."""
+    queue = function(
+        role="queue",
+        HOVER_QUEUE="jobs",
+        manifest=WITH_DEAD_LETTERS,
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+    )
     assert work(queue, records(bodies({"what": "fail"}))) == ["m0"]
+
+
+FORGETFUL = """<?php
+namespace App\\Providers;
+class AppServiceProvider extends \\Illuminate\\Support\\ServiceProvider
+{
+    public function register(): void
+    {
+        $this->app->extend('queue.failer', fn () => throw new \\RuntimeException('gone'));
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "undone", "buried"), [(MANIFEST, ["m0"], 0), (WITH_DEAD_LETTERS, [], 1)]
+)
+def test_failed_job_that_cannot_be_recorded_is_not_lost(
+    function: Start, bodies: Bodies, manifest: dict[str, Any], undone: list[str], buried: int
+) -> None:
+    """Without a record of failed jobs it comes again, or is among the dead letters."""
+    with AwsApi(lambda _: (200, {})) as aws:
+        queue = function(
+            role="queue",
+            HOVER_QUEUE="jobs",
+            manifest=manifest,
+            files={"app/Providers/AppServiceProvider.php": FORGETFUL},
+            AWS_ENDPOINT_URL=aws.endpoint,
+        )
+        assert work(queue, records(bodies({"what": "fail"}))) == undone
+        assert [call.target for call in aws.calls] == ["AmazonSQS.SendMessage"] * buried
+    assert any("failed, but not recorded" in line for line in queue.messages())
 
 
 def test_more_attempts_than_tries_fails_without_running(queue: Function, bodies: Bodies) -> None:
@@ -141,21 +214,64 @@ def test_more_attempts_than_tries_fails_without_running(queue: Function, bodies:
     assert not any(line.startswith("job x") for line in queue.messages())
 
 
-@pytest.mark.parametrize("what", ["exit", "memory"])
+@pytest.mark.parametrize("what", ["exit", "memory", "leave"])
 def test_job_that_ends_the_process_harms_no_other(
     queue: Function, bodies: Bodies, what: str
 ) -> None:
-    """exit() or a fatal error: that message comes again, a new process does the next."""
+    """exit(), a fatal error, a kill: that message comes again, a new process does the next."""
     messages = bodies({"what": "succeed"}, {"what": what}, {"what": "succeed", "label": "last"})
     assert work(queue, records(messages)) == ["m1"]
     assert any(line.startswith("job last") for line in queue.messages())
 
 
-def test_job_that_takes_too_long_is_ended(queue: Function, bodies: Bodies) -> None:
-    """A job's own $timeout is kept."""
+def test_job_that_takes_too_long_comes_again_after_its_backoff(
+    function: Start, bodies: Bodies
+) -> None:
+    """A job's own $timeout ends it as Laravel's worker would; it comes after its backoff."""
     messages = bodies({"what": "sleep", "timeout": 1}, {"what": "succeed", "label": "next"})
-    assert work(queue, records(messages)) == ["m0"]
-    assert any("took too long" in line for line in queue.messages())
+    with AwsApi(lambda _: (200, {})) as aws:
+        queue = function(role="queue", HOVER_QUEUE="jobs", AWS_ENDPOINT_URL=aws.endpoint)
+        assert work(queue, records(messages)) == ["m0"]
+        assert [call.json["VisibilityTimeout"] for call in aws.calls] == [5]
+    assert "message m0 is released: it took too long" in queue.messages()
+    assert any(line.startswith("job next") for line in queue.messages())
+
+
+def test_timeout_of_the_manifest_is_every_jobs(function: Start, bodies: Bodies) -> None:
+    """A job without a $timeout of its own has the queue's."""
+    jobs = MANIFEST["queue"]["jobs"] | {"timeout": 1}
+    queue = function(
+        role="queue", HOVER_QUEUE="jobs", manifest=MANIFEST | {"queue": {"jobs": jobs}}
+    )
+    assert work(queue, records(bodies({"what": "sleep"}, {"what": "succeed"}))) == ["m0"]
+
+
+def test_job_that_takes_too_long_on_its_last_try_is_failed(queue: Function, bodies: Bodies) -> None:
+    """Laravel gives it up at the timeout, not only when it comes once more."""
+    assert work(queue, records(bodies({"what": "sleep", "timeout": 1}), attempt=3)) == []
+    assert "message m0 is failed: it took too long" in queue.messages()
+
+
+def test_exceptions_of_a_job_are_counted(queue: Function, bodies: Bodies) -> None:
+    """A job with $maxExceptions is failed by that many, whatever its tries."""
+    (body,) = bodies({"what": "throw", "maxExceptions": 2, "tries": 9})
+    assert work(queue, records([body], attempt=1)) == ["m0"]
+    assert work(queue, records([body], attempt=2)) == []
+
+
+@pytest.mark.parametrize("wish", [{"what": "grow", "label": "500"}, {"what": "lose"}])
+def test_worn_worker_leaves_its_place(
+    queue: Function, bodies: Bodies, wish: dict[str, str]
+) -> None:
+    """A job took half of the memory, or lost the database: a new process does the next."""
+    messages = bodies({"what": "succeed"}, wish, {"what": "succeed"})
+    work(queue, records(messages))
+    work(queue, records(bodies({"what": "succeed"})))
+    first, second, third, fourth = (
+        line.split()[-1] for line in queue.messages() if line.startswith("job")
+    )
+    assert first == second
+    assert third == fourth != second
 
 
 def test_batch_ends_before_the_deadline(queue: Function, bodies: Bodies) -> None:
@@ -173,7 +289,7 @@ def test_fifo_group_keeps_its_order(queue: Function, bodies: Bodies) -> None:
 
 def test_poison_message_is_not_worth_the_worker(queue: Function, bodies: Bodies) -> None:
     """A body that is no job comes again (and so to the dead letters), others are done."""
-    broken = ["no json", '{"job": "No\\\\Such@class", "data": []}']
+    broken = ["no json", '{"job": "No\\Such@class", "data": []}']
     messages = [*broken, *bodies({"what": "succeed"})]
     failures = work(queue, records(messages))
     assert "m2" not in failures

@@ -63,6 +63,7 @@ def env(web: Function, name: str) -> Any:
     return json.loads(web.http(f"/env/{name}")["body"])
 
 
+@pytest.mark.every_base
 def test_environment_of_a_page(web: Function) -> None:
     """Build id, stage, manifest and paths are visible to getenv, $_SERVER and Laravel's env()."""
     expected = {
@@ -99,6 +100,7 @@ def test_asset_url_of_the_manifest_wins(function: Start) -> None:
     assert env(web, "MIX_ASSET_URL")["env"] == f"https://d1.x/{BUILD_ID}"
 
 
+@pytest.mark.every_base
 @pytest.mark.parametrize("role", ["http", "cli"])
 def test_secrets_reach_the_application_and_nothing_else(
     function: Start, sealed: Sealed, role: str
@@ -157,3 +159,23 @@ def test_container_that_cannot_start_says_why(
     assert failure["errorType"] == "Hover.RuntimeError"
     assert docker("wait", one.name).strip() == "1"
     assert any(message in line for line in one.messages())
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [(400, {"__type": "ThrottlingException", "message": "slow down"}), (503, {}), (429, {})],
+    ids=["throttled", "unavailable", "too many"],
+)
+def test_busy_kms_is_asked_again(
+    function: Start, sealed: Sealed, refusal: tuple[int, dict[str, str]]
+) -> None:
+    """Two refusals for lack of capacity do not keep a container from starting."""
+    refusals = [refusal, refusal]
+
+    def busy(call: AwsCall) -> tuple[int, Any]:
+        return refusals.pop() if refusals else kms(call)
+
+    with AwsApi(busy) as aws:
+        one = function(files=sealed(), AWS_ENDPOINT_URL=aws.endpoint)
+        assert env(one, "API_TOKEN")["env"] == PLAIN
+        assert len(aws.calls) == 3

@@ -6,6 +6,7 @@ import pytest
 
 from tests.runtime.aws_api import AwsApi, AwsCall
 from tests.runtime.conftest import Start
+from tests.runtime.images import WRITTEN_AT
 
 PING = {"warmer_ping": True, "hold_ms": 0}
 
@@ -26,6 +27,7 @@ def routes(home: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.every_base
 def test_first_ping_boots_and_fills_the_opcache(function: Start) -> None:
     """The first ping is cold, sends the dummy request and tells the time of the boot."""
     web = function()
@@ -37,12 +39,23 @@ def test_first_ping_boots_and_fills_the_opcache(function: Start) -> None:
     assert second == first | {"cold": False}
 
 
+@pytest.mark.every_base
 def test_visitors_find_everything_compiled(function: Start) -> None:
     """A page that the dummy request has seen compiles nothing any more."""
     web = function()
     compiled = web.api.invoke(PING).answer()["opcache_scripts"]
     web.http("/")
     assert web.api.invoke(PING).answer()["opcache_scripts"] == compiled
+
+
+@pytest.mark.parametrize(("later_s", "page"), [(0, "<!doctype html>"), (2, "changed")])
+def test_compiled_ahead_counts_while_its_source_is_the_same(
+    function: Start, later_s: int, page: str
+) -> None:
+    """What the image brings compiled is used for a script of the same date, and for no other."""
+    changed = routes("return 'changed, not the front page of the example';")
+    web = function(role="http", files=changed, files_of=WRITTEN_AT + later_s)
+    assert web.http("/")["body"].startswith(page)
 
 
 def test_containers_have_different_names(function: Start) -> None:
@@ -77,6 +90,7 @@ def test_container_that_served_a_visitor_is_warm(function: Start) -> None:
     assert answer["boot_ms"] > 10
 
 
+@pytest.mark.every_base
 def test_parse_error_fails_the_ping_with_phps_message(function: Start) -> None:
     """A front controller that PHP cannot parse: PHP's own words."""
     web = function(files={"public/index.php": "<?php\n\nthis is no php;\n"})
@@ -97,6 +111,7 @@ def test_missing_autoloader_fails_the_ping(function: Start) -> None:
     assert "Failed opening required" in web.api.invoke(PING).error()
 
 
+@pytest.mark.every_base
 def test_exception_of_a_provider_fails_the_ping_with_its_message(function: Start) -> None:
     """An application that cannot boot: the exception's message, class and place."""
     code = PROVIDER % "throw new \\RuntimeException('no license key');"

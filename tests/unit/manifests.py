@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from hover_async.manifest import Manifest, load_manifest
+from hover_async.manifest.checks import cross_checks
 
 REQUIRED: Mapping[str, Any] = {
     "name": "shop-dev",
@@ -79,6 +81,7 @@ def manifests(draw: st.DrawFn, *, max_functions: int = 8) -> Manifest:
         "ephemeral_storage": st.integers(512, 10_240),
         "log_retention": st.sampled_from([1, 30, 3653]),
         "http": _http(),
+        "alarms": st.just({"topic": "arn:aws:sns:eu-central-1:123456789012:on-call"}),
         "cli": st.fixed_dictionaries(
             {}, optional={"memory": MEMORY, "timeout": TIMEOUTS, "schedule": st.booleans()}
         ),
@@ -88,15 +91,26 @@ def manifests(draw: st.DrawFn, *, max_functions: int = 8) -> Manifest:
     }
     given = draw(st.fixed_dictionaries({"name": NAMES}, optional=optional))
     keys_given = {key.replace("_", "-"): value for key, value in given.items()}
-    written = {**REQUIRED, "queue": queue, **keys_given}
-    return Manifest.model_validate(written).written_as(written)
+    return _legal({**REQUIRED, "queue": queue, **keys_given})
+
+
+def _legal(written: Mapping[str, Any]) -> Manifest:
+    """The manifest, if the loader would take it: names may have become too long together."""
+    stage = Manifest.model_validate(written)
+    assume(not any(cross_checks(stage)))
+    return stage.written_as(written)
 
 
 @st.composite
 def _http(draw: st.DrawFn) -> dict[str, Any]:
     http: dict[str, Any] = draw(
         st.fixed_dictionaries(
-            {}, optional={"timeout": st.integers(1, 30), "warm": st.integers(0, 9)}
+            {},
+            optional={
+                "timeout": st.integers(1, 30),
+                "warm": st.integers(0, 9),
+                "access-log": st.booleans(),
+            },
         )
     )
     if draw(st.booleans()):
@@ -107,18 +121,48 @@ def _http(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _queue(draw: st.DrawFn, queues: list[str]) -> dict[str, Any]:
+    timeout = draw(TIMEOUTS)
     return draw(
         st.fixed_dictionaries(
-            {"queues": st.just(queues)},
+            {"queues": st.just(queues), "timeout": st.just(timeout)},
             optional={
                 "memory": MEMORY,
-                "timeout": TIMEOUTS,
                 "concurrency": st.integers(1000, 2000),
                 "tries": st.integers(1, 1000),
                 "backoff": st.just("5, 10"),
-                "batch": st.integers(1, 10),
+                "batch": st.integers(1, min(10, 900 // timeout)),
                 "max-concurrency": st.integers(2, 1000),
                 "dead-letter": st.booleans(),
             },
         )
     )
+
+
+SIZES = ((2, 3), (3, 19), (19, 98), (98, 300), (300, 500))
+"""Classes of how many functions a stage has: each as often as any other, unless said otherwise."""
+FEW_QUEUES_FROM = 50
+"""A stage of this many functions gets fewer queues for each."""
+
+
+@st.composite
+def large_manifests(
+    draw: st.DrawFn, *, sizes: Sequence[tuple[int, int]] = SIZES, most_queues: int = 9
+) -> Manifest:
+    """A manifest of 2 to 500 functions.
+
+    Queue sections are drawn from a few, so that 500 of them cost no more to draw than one.
+    """
+    count = draw(st.integers(*draw(st.sampled_from(sizes)))) - 2
+    specs = draw(st.lists(_queue([]), min_size=1, max_size=4))
+    each = draw(st.integers(1, 3 if count > FEW_QUEUES_FROM else most_queues))
+    prefix = draw(st.sampled_from(["q", "High-Prior", "under_score", "Z", "a" * 12]))
+    suffix = draw(st.sampled_from(["", ".fifo"]))
+    stage = draw(manifests(max_functions=0))
+    queue = {
+        f"{prefix}-{number}": {
+            **specs[number % len(specs)],
+            "queues": [f"{prefix}_{number}_{part}{suffix}" for part in range(each)],
+        }
+        for number in range(count)
+    }
+    return _legal({**stage.as_written, "queue": queue})

@@ -14,6 +14,7 @@ ON_AWS = Edge()
 LOCAL = Edge("http://{label}.cloudfront.localhost:4566", "localhost:4566")
 INTEGRATION = "AWS::ApiGatewayV2::Integration"
 CONSUMER = "AWS::Lambda::EventSourceMapping"
+ALARM = "AWS::CloudWatch::Alarm"
 RULE = "AWS::Events::Rule"
 
 

@@ -13,7 +13,7 @@ import trio.testing
 from hover_async.aws.facts import AwsFacts, Services
 from hover_async.aws.service import Service
 from hover_async.errors import AccessDenied
-from hover_async.facts import BucketState, Certificate, Concurrency
+from hover_async.ports import BucketState, Certificate, Concurrency
 from hover_async.values import FunctionName
 from tests.unit.scripted_aws import Answer, Scripted, refused
 
@@ -150,3 +150,14 @@ async def test_limits_and_reserves() -> None:
     )
     assert await asked.facts.concurrency() == Concurrency(1000, 900)
     assert await asked.facts.reserved(FunctionName("f")) == 100
+
+
+async def test_the_state_of_a_key_is_asked_where_the_key_is() -> None:
+    """KMS's own word, in the region of its ARN; an alias is the stage's. None when it is gone."""
+    arn = "arn:aws:kms:eu-west-1:123456789012:key/7"
+    for key, region in ((arn, "eu-west-1"), ("alias/shop-secrets", None)):
+        asked = Asked(DescribeKey=[{"KeyMetadata": {"KeyState": "PendingDeletion"}}])
+        assert await asked.facts.key_state(key) == "PendingDeletion"
+        assert asked.opened == [("kms", region)]
+    gone = Asked(DescribeKey=[refused("NotFoundException")])
+    assert await gone.facts.key_state(arn) is None

@@ -210,7 +210,7 @@ async def test_functions_of_nested_stacks_and_pages() -> None:
         {"StackResourceSummaries": [resource(function, "a")], "NextToken": "2"},
         {
             "StackResourceSummaries": [
-                resource(nested, "arn:nested"),
+                {**resource(nested, "arn:nested"), "LogicalResourceId": "Nested"},
                 resource(function, "gone", "DELETE_COMPLETE"),
                 {"ResourceType": function, "ResourceStatus": "CREATE_IN_PROGRESS"},
                 resource("AWS::SQS::Queue", "q"),
@@ -219,7 +219,7 @@ async def test_functions_of_nested_stacks_and_pages() -> None:
         {"StackResourceSummaries": [resource(function, "b")]},
     ]
     stacks, client = adapter(ListStackResources=pages)
-    assert await stacks.functions("shop") == ["a", "b"]
+    assert await stacks.functions("shop") == {"a": "", "b": "Nested"}
     assert client.asked[2][1]["StackName"] == "arn:nested"
 
 

@@ -14,16 +14,18 @@ import pytest
 from anyio import Event, get_cancelled_exc_class, sleep
 
 from hover_async.build.process import build_stage
-from hover_async.build_record import ASSETS, MANIFEST, BuildRecord, read_record
+from hover_async.build_record import APPLICATION, ASSETS, MANIFEST, BuildRecord, read_record
 from hover_async.errors import BuildMissing, ImageBuildFailed, ImageUnsafe, TestsFailed
 from hover_async.events import Event as Told
 from hover_async.events import Output, Step, StepFailed, StepFinished, StepStarted, Warned
 from hover_async.manifest import Manifest, load_manifest
 from hover_async.ports import BuildRequest, ImageInfo
+from hover_async.secrets.envelope import Envelope
 from hover_async.values import Architecture
 
 pytestmark = pytest.mark.anyio
 
+SEALED = Envelope("dev", "alias/x", b"wrapped", bytes(12), bytes(17))
 DOCKERFILE = "FROM x AS base\nFROM base AS assets\nFROM base AS tests\nFROM base\n"
 YAML = """\
 name: shop-dev  # a comment that stays
@@ -99,7 +101,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / ".hover").mkdir()
     (tmp_path / ".hover/Dockerfile").write_text(DOCKERFILE)
     (tmp_path / ".hover/dev.yml").write_text(YAML)
-    (tmp_path / ".hover/dev-secrets.json").write_text('{"sealed": true}')
+    (tmp_path / ".hover/dev-secrets.json").write_bytes(SEALED.to_json())
     return tmp_path
 
 
@@ -150,6 +152,15 @@ async def test_the_image_gets_runtime_secrets_and_manifest(project: Path) -> Non
         "hash": record.manifest_hash,
         "time": record.created_at.isoformat(),
     }
+
+
+async def test_lambdas_user_may_read_the_secrets(project: Path) -> None:
+    """However private the file is here, in the image it is readable: Lambda chooses the user."""
+    (project / ".hover/dev-secrets.json").chmod(0o600)
+    await build(project, PlayedEngine())
+    carried = project / APPLICATION / "hover_runtime/secrets.json"
+    assert carried.read_bytes() == SEALED.to_json()
+    assert carried.stat().st_mode & 0o777 == 0o644
 
 
 async def test_all_targets_build_at_once_with_the_same_arguments(project: Path) -> None:

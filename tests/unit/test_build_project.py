@@ -25,7 +25,8 @@ from hover_async.build_record import (
     read_record,
     write_record,
 )
-from hover_async.errors import BuildMissing, ProjectError
+from hover_async.errors import BuildMissing, ProjectError, SecretsDamaged
+from hover_async.secrets.envelope import Envelope
 from hover_async.values import Architecture, BuildId
 
 BUILD = BuildRecord(
@@ -191,6 +192,20 @@ def test_secrets_in_plain_text_are_refused(project: Path) -> None:
     with pytest.raises(ProjectError, match="plain text") as failure:
         require_buildable(project, "prod", "Dockerfile")
     assert "KEY" not in str(failure.value)
+    assert "secrets encrypt prod" in (failure.value.hint or "")
+
+
+def test_another_stages_sealed_secrets_are_refused(project: Path) -> None:
+    """A copy of another stage's encrypted file, or a broken one, is found before anything else."""
+    sealed = Envelope("dev", "alias/x", b"w", bytes(12), bytes(17)).to_json()
+    (project / ".hover/dev-secrets.json").write_bytes(sealed)
+    assert require_buildable(project, "dev", "Dockerfile")
+    (project / ".hover/prod-secrets.json").write_bytes(sealed)
+    with pytest.raises(SecretsDamaged, match="of stage 'dev', not of 'prod'"):
+        require_buildable(project, "prod", "Dockerfile")
+    (project / ".hover/prod-secrets.json").write_bytes(sealed[:-9])
+    with pytest.raises(SecretsDamaged):
+        require_buildable(project, "prod", "Dockerfile")
 
 
 def test_only_what_may_be_served_stays(tmp_path: Path) -> None:

@@ -16,11 +16,16 @@ from rich.console import Console
 
 from hover_async.cli.plan_text import print_plan
 from hover_async.deploy.planned import (
+    LogsFate,
     Plan,
+    PlannedBeside,
     PlannedEnvironment,
     PlannedFunction,
     PlannedImage,
+    PlannedLogs,
+    PlannedQueue,
     PlannedStack,
+    QueueFate,
 )
 from hover_async.deploy.upload import Amount, PlannedUpload
 from hover_async.template.difference import HIDDEN, Action, Change, PropertyChange
@@ -29,6 +34,27 @@ from hover_async.values import BuildId, FunctionName, Version
 THIS = BuildId("b20261123T063102Z-7f3a9c1d")
 BEFORE = BuildId("b20261123T063101Z-7f3a9c1d")
 FUNCTION = "AWS::Lambda::Function"
+
+
+BESIDE = PlannedBeside(
+    queues=[
+        PlannedQueue("new-shop-dev", QueueFate.MADE),
+        PlannedQueue("found-shop-dev", QueueFate.TAKEN_OVER, 12),
+        PlannedQueue(
+            "jobs-shop-dev",
+            QueueFate.CHANGED,
+            changes=[PropertyChange("VisibilityTimeout", "360", "720")],
+        ),
+        PlannedQueue("old-shop-dev", QueueFate.LEFT, 3),
+        PlannedQueue("theirs-shop-dev", QueueFate.REFUSED, problem="it belongs to stage 'dev'"),
+        PlannedQueue("quiet-shop-dev", QueueFate.STAYS),
+    ],
+    logs=[
+        PlannedLogs("/aws/lambda/shop-dev-http", LogsFate.CHANGED, None, 30),
+        PlannedLogs("/aws/lambda/shop-dev-cli", LogsFate.STAYS, 30, 30),
+        PlannedLogs("/aws/lambda/shop-dev-jobs-queue", LogsFate.MADE, None, 30),
+    ],
+)
 
 
 def plan(*changes: Change, unconfirmed: str = "") -> Plan:
@@ -54,6 +80,7 @@ def plan(*changes: Change, unconfirmed: str = "") -> Plan:
         assets=PlannedUpload(send=Amount(2, 1_234_567), copy=Amount(1_000, 999)),
         commands=["php artisan migrate --force"],
         environment=PlannedEnvironment(added=["NEW"], removed=["OLD"], unknown=["KEPT"]),
+        beside=BESIDE,
     )
 
 
@@ -170,12 +197,31 @@ def test_it_is_json_ready() -> None:
     assert told["stack"]["changes"][0]["properties"][0]["after"] == "2048"
 
 
+def test_what_stands_beside_the_stack_is_told_in_words() -> None:
+    """Each queue and log group that something happens to, with what is in it; others count."""
+    told = " ".join(text(plan()).split())
+    for line in (
+        "new-shop-dev is made",
+        "found-shop-dev is there already, and will be worked on (12 messages)",
+        "jobs-shop-dev is changed (empty) VisibilityTimeout 360 → 720",
+        "old-shop-dev stays on AWS with what is in it; nobody works on it any more (3 messages",
+        "theirs-shop-dev is another stage's (empty) ! it belongs to stage 'dev'",
+        "/aws/lambda/shop-dev-http is changed, kept for 30 days (now for ever) ! logs that",
+        "/aws/lambda/shop-dev-jobs-queue is made, kept for 30 days 1 stays as it is",
+    ):
+        assert line in told
+    assert "quiet-shop-dev" not in told
+
+
 NOTHING = replace(
     plan(),
     functions=[],
     image=PlannedImage(THIS, in_registry=True, digest="sha256:1"),
     assets=PlannedUpload(keep=Amount(3, 3)),
     environment=PlannedEnvironment(unchanged=["SAME"]),
+    beside=PlannedBeside(
+        [PlannedQueue("jobs", QueueFate.STAYS)], [PlannedLogs("http", LogsFate.STAYS, 30, 30)]
+    ),
 )
 ALONE: Mapping[str, Any] = {
     "stack": {"stack": plan(MEMORY).stack},
@@ -184,6 +230,8 @@ ALONE: Mapping[str, Any] = {
     "copied": {"assets": PlannedUpload(copy=Amount(1, 1))},
     "version": {"functions": [PlannedFunction(FunctionName("f"), Version("1"), "new-version")]},
     "removed": {"functions": [PlannedFunction(FunctionName("f"), Version("1"), "removed")]},
+    "queue": {"beside": PlannedBeside([PlannedQueue("jobs", QueueFate.MADE)], [])},
+    "logs": {"beside": PlannedBeside([], [PlannedLogs("http", LogsFate.CHANGED, 14, 30)])},
     "added": {"environment": PlannedEnvironment(added=["NEW"])},
     "gone": {"environment": PlannedEnvironment(removed=["OLD"])},
 }

@@ -26,7 +26,7 @@ def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> Non
 @pytest.mark.parametrize(
     "page",
     [
-        *("README.md", "CONTRIBUTING.md", "docs/deploy.md"),
+        *("README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/manifest.md", "docs/secrets.md"),
         *("docs/plan.md", "docs/iam.md", "docs/doctor.md", "docs/decisions/README.md"),
     ],
 )
@@ -41,4 +41,7 @@ def test_every_check_of_the_doctor_is_documented() -> None:
     """docs/doctor.md has a row for each check by its name, and for no other."""
     text = (ROOT / "docs" / "doctor.md").read_text()
     rows = set(re.findall(r"^\| ([a-z -]+) \|", text, re.MULTILINE)) - {"check", "exit code"}
-    assert rows == {*NAMES, "build", "plain secrets", "docker", "template", "region"}
+    assert rows == {
+        *NAMES,
+        *("build", "plain secrets", "encrypted secrets", "docker", "template", "region"),
+    }

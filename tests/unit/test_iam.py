@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,16 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 import hover_async
 from hover_async import iam
+from hover_async.deploy.logs import wanted_groups
+from hover_async.deploy.queues import wanted_queues
 from hover_async.errors import UsageError
 from hover_async.iam.names import Names
 from hover_async.iam.stack_role import BEYOND, HANDLERS, LEFT_OUT, PLACES
 from hover_async.manifest import Manifest
+from hover_async.ports import DataKey
+from hover_async.secrets.sealing import seal
 from hover_async.template import render
+from hover_async.values import Secret
 from tests.unit.manifests import REQUIRED, manifest
 from tests.unit.policies import actions, allows, matches
 from tests.unit.stacks import IMAGE
@@ -28,8 +32,10 @@ from tests.unit.stacks import IMAGE
 CFN_LINT = "from cfnlint.runner import main; main()"
 ACCOUNT = "123456789012"
 FULL: Mapping[str, Any] = {
+    "alarms": {"topic": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alarms"},
     "http": {
         "warm": 3,
+        "access-log": True,
         "domains": ["www.example.com"],
         "certificate": f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0-1",
     },
@@ -39,12 +45,13 @@ FULL: Mapping[str, Any] = {
 }
 SMALL: Mapping[str, Any] = {}
 SECRETS = "alias/shop-dev-secrets"
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 MANAGED_LIMIT, INLINE_LIMIT = 6_144, 10_240
 """Characters of a managed policy, and of all inline policies of a role (IAM's quotas)."""
 
 
 def document(name: iam.PolicyName, stage: Manifest) -> Mapping[str, Any]:
-    return iam.policy(name, stage, stage="dev", secrets_key=SECRETS).as_json()
+    return iam.policy(name, stage, stage="dev", sealed_with=SECRETS).as_json()
 
 
 def linted(tmp_path: Path, resources: Mapping[str, Any]) -> str:
@@ -109,9 +116,10 @@ def test_no_statement_is_wider_than_it_must_be(
 
 
 UNNAMED = {
-    *("Login", "Account"),
-    *("Network", "Apis", "Distribution", "OriginAccessCreation", "LogGroupReading"),
-    *("ConsumerCreation", "Consumers", "ConsumerTags", "Secrets"),
+    *("Login", "Account", "LogGroupReading"),
+    *("Network", "Apis", "Distribution", "OriginAccessCreation", "AlarmReading", "AccessLog"),
+    *("ConsumerCreation", "Consumers", "ConsumerTags"),
+    *("Secrets", "SecretsKey", "KeyCreation", "NewKey"),
 }
 """Statements whose resources AWS numbers or cannot narrow; each says so in its reason."""
 
@@ -120,7 +128,7 @@ UNNAMED = {
 def test_every_grant_has_a_reason_in_the_documentation(name: iam.PolicyName) -> None:
     """docs/iam.md tells of each statement why it is there, and lists each of its actions."""
     text = (Path(__file__).parents[2] / "docs" / "iam.md").read_text()
-    for grant in iam.policy(name, manifest(**FULL), stage="dev", secrets_key=SECRETS).grants:
+    for grant in iam.policy(name, manifest(**FULL), stage="dev", sealed_with=SECRETS).grants:
         assert grant.why
         assert f"`{grant.sid}`" in text
         missing = [action for action in grant.actions if f"`{action}`" not in text]
@@ -203,7 +211,8 @@ def test_other_partitions_have_their_own_arns() -> None:
 
 def test_only_what_a_stage_has_is_granted() -> None:
     """Without queues, secrets, vpc, warming, tags or certificate their actions are not there."""
-    small, full = manifest(http={"warm": 0}), manifest(**FULL)
+    small = manifest(http={"warm": 0, "access-log": False})
+    full = manifest(**FULL)
     lean = iam.policy(iam.PolicyName.LAMBDA_ROLE, small, stage="dev").as_json()
     assert set(actions(lean)) == {"logs:CreateLogStream", "logs:PutLogEvents"}
     role = set(actions(document(iam.PolicyName.LAMBDA_ROLE, full)))
@@ -213,9 +222,12 @@ def test_only_what_a_stage_has_is_granted() -> None:
         "acm:DescribeCertificate",
         "cloudformation:TagResource",
         "ecr:TagResource",
+        "logs:TagResource",
     }
     lean_stack = set(actions(document(iam.PolicyName.STACK_ROLE, small)))
-    assert not [action for action in lean_stack if action.startswith("ec2:")]
+    assert not [action for action in lean_stack if action.startswith(("ec2:", "logs:"))]
+    unsealed = iam.policy(iam.PolicyName.DEPLOYER, full, stage="dev").as_json()
+    assert not [action for action in actions(unsealed) if action.startswith("kms:")]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +240,7 @@ def test_only_what_a_stage_has_is_granted() -> None:
 )
 def test_secrets_are_opened_with_their_key_and_for_their_stage(key: str, resource: str) -> None:
     """By whichever name the key is known, and bound to the stage."""
-    policy = iam.policy(iam.PolicyName.LAMBDA_ROLE, manifest(), stage="dev", secrets_key=key)
+    policy = iam.policy(iam.PolicyName.LAMBDA_ROLE, manifest(), stage="dev", sealed_with=key)
     (secrets,) = [grant for grant in policy.grants if grant.sid == "Secrets"]
     assert list(secrets.resources) == [resource]
     assert secrets.condition["StringEquals"] == {"kms:EncryptionContext:hover-stage": "dev"}
@@ -258,17 +270,75 @@ def test_encrypted_secrets_are_noticed(tmp_path: Path) -> None:
     root = project(tmp_path, "dev")
     assert "kms" not in str(hover_async.policy("lambda-role", project=root))
     envelope = root / ".hover" / "dev-secrets.json"
-    envelope.write_text(json.dumps({"key_id": "arn:aws:kms:eu-central-1:1:key/7"}))
+    key = DataKey("arn:aws:kms:eu-central-1:1:key/7", b"k" * 32, b"wrapped")
+    envelope.write_bytes(seal({"KEY": Secret("value")}, "dev", key).to_json())
     assert "key/7" in str(hover_async.policy("lambda-role", project=root))
+    assert "key/7" in str(hover_async.policy("deployer", project=root))
     envelope.write_text("damaged")
     assert "alias/shop-dev-secrets" in str(hover_async.policy("lambda-role", project=root))
+
+
+def test_a_key_that_the_manifest_names_is_for_secrets_to_come(tmp_path: Path) -> None:
+    """Who names a key means to have secrets: the role may open them before the first are there."""
+    root = project(tmp_path, "dev")
+    auth = {**REQUIRED["auth"], "secrets-key": "alias/of-the-shop"}
+    (root / ".hover" / "dev.yml").write_text(yaml.safe_dump({**REQUIRED, "auth": auth}))
+    for name in ("lambda-role", "secrets"):
+        assert "alias/of-the-shop" in str(hover_async.policy(name, project=root))
+
+
+def test_secrets_are_for_those_who_keep_them() -> None:
+    """Who encrypts may use the stage's key for the stage, and make it; nobody else may."""
+    found = document(iam.PolicyName.SECRETS, manifest())
+    (using,) = [each for each in found["Statement"] if "kms:GenerateDataKey" in each["Action"]]
+    assert using["Condition"] == {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": SECRETS},
+        "StringEquals": {"kms:EncryptionContext:hover-stage": "dev"},
+    }
+    (making,) = [each for each in found["Statement"] if "kms:CreateAlias" in each["Action"]]
+    assert making["Condition"] == {"Null": {"kms:ResourceAliases": "true"}}
+    own = manifest(
+        auth={**REQUIRED["auth"], "secrets-key": f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/{KEY_ID}"}
+    )
+    assert set(actions(document(iam.PolicyName.SECRETS, own))) == {
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+    }
+    for name in (iam.PolicyName.DEPLOYER, iam.PolicyName.STACK_ROLE):
+        assert "kms:Decrypt" not in actions(document(name, manifest()))
+
+
+def test_what_is_sealed_with_another_key_can_be_opened() -> None:
+    """The file names the key it was sealed with; another one behind the alias changes nothing."""
+    sealed_with = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/old"
+    found = iam.policy(iam.PolicyName.SECRETS, manifest(), stage="dev", sealed_with=sealed_with)
+    assert allows(found.as_json(), "kms:Decrypt", sealed_with)
+
+
+def test_failed_jobs_can_be_buried() -> None:
+    """The queue worker sends to the dead letters what failed for good, and to no other queue."""
+    role = document(iam.PolicyName.LAMBDA_ROLE, manifest(**FULL))
+    sqs = f"arn:aws:sqs:eu-central-1:{ACCOUNT}"
+    assert allows(role, "sqs:SendMessage", f"{sqs}:default-shop-dev-dead")
+    assert allows(role, "sqs:SendMessage", f"{sqs}:orders-shop-dev-dead.fifo")
+    assert not allows(role, "sqs:DeleteMessage", f"{sqs}:default-shop-dev-dead")
+    assert not allows(role, "sqs:SendMessage", f"{sqs}:default-other")
+
+
+def test_no_queue_and_no_log_group_may_be_deleted() -> None:
+    """They stand beside the stack: the deployer makes and changes them, the stack role does not."""
+    for name in (iam.PolicyName.DEPLOYER, iam.PolicyName.STACK_ROLE):
+        granted = set(actions(document(name, manifest(**FULL))))
+        assert not granted & {"sqs:DeleteQueue", "sqs:PurgeQueue", "logs:DeleteLogGroup"}
+    stack = set(actions(document(iam.PolicyName.STACK_ROLE, manifest(**FULL))))
+    assert not [action for action in stack if action.startswith("sqs:")]
 
 
 def test_another_name_is_no_policy(tmp_path: Path) -> None:
     """The error names those that are."""
     with pytest.raises(UsageError) as raised:
         hover_async.policy("admin", project=project(tmp_path, "dev"))
-    assert "deployer, stack-role, lambda-role" in str(raised.value.hint)
+    assert "deployer, stack-role, lambda-role, secrets" in str(raised.value.hint)
 
 
 # The stack role, against CloudFormation's resource schemas
@@ -287,9 +357,13 @@ def granted(kind: str) -> set[str]:
 
 def test_every_type_of_a_stage_is_in_the_table() -> None:
     """No more types and no fewer than a template can hold."""
-    stage = manifest(**FULL)
-    body = json.loads(render(stage, image_uri=IMAGE, started=[]).body)
-    assert {resource["Type"] for resource in body["Resources"].values()} == set(HANDLERS)
+    many: dict[str, Any] = {f"q{number}": {} for number in range(120)}
+    stage = manifest(**{**FULL, "queue": many})
+    template = render(stage, image_uri=IMAGE, started=[])
+    assert template.nested
+    bodies = [json.loads(each) for each in (template.body, *(n.body for n in template.nested))]
+    types = {resource["Type"] for body in bodies for resource in body["Resources"].values()}
+    assert types == set(HANDLERS)
 
 
 @pytest.mark.parametrize("kind", sorted(HANDLERS))
@@ -318,26 +392,17 @@ def test_every_reason_is_about_something() -> None:
 
 
 def test_names_are_those_of_the_template() -> None:
-    """Every name that the template gives is within what the stack role may touch."""
+    """Every function is within what the stack role may touch, what stands beside the stack within
+    what the deployer may."""
     stage = manifest(**FULL)
-    names, policy = Names.of(stage), document(iam.PolicyName.STACK_ROLE, stage)
-    body = json.loads(render(stage, image_uri=IMAGE, started=[]).body)
-    expected: Mapping[str, tuple[str, str, str]] = {
-        "AWS::Lambda::Function": ("FunctionName", "lambda", "lambda:CreateFunction"),
-        "AWS::SQS::Queue": ("QueueName", "sqs", "sqs:CreateQueue"),
-        "AWS::Logs::LogGroup": ("LogGroupName", "logs", "logs:CreateLogGroup"),
-    }
-    prefixes = {"lambda": "function:", "sqs": "", "logs": "log-group:"}
-    seen: Sequence[str] = [
-        names.arn(service, prefixes[service] + resource["Properties"][property_])
-        for resource in body["Resources"].values()
-        if resource["Type"] in expected
-        for property_, service, action in [expected[resource["Type"]]]
-        if not allows(
-            policy,
-            action,
-            names.arn(service, prefixes[service] + resource["Properties"][property_]),
-        )
-    ]
-    assert seen == []
-    assert re.fullmatch(r"arn:aws:sqs:.*:\*-shop-dev", names.any_queues[0])
+    names = Names.of(stage)
+    role, deployer = (
+        document(name, stage) for name in (iam.PolicyName.STACK_ROLE, iam.PolicyName.DEPLOYER)
+    )
+    for function in stage.functions:
+        assert allows(role, "lambda:CreateFunction", names.function(function.name))
+        assert allows(deployer, "lambda:PublishVersion", names.function(function.name))
+    for queue in wanted_queues(stage):
+        assert allows(deployer, "sqs:CreateQueue", names.queue(queue.name))
+    for group in wanted_groups(stage):
+        assert allows(deployer, "logs:CreateLogGroup", names.arn("logs", f"log-group:{group}"))

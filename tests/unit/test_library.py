@@ -34,14 +34,15 @@ def test_deploy_stays_a_function() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("command", ["", "deploy", "doctor", "iam", "plan"])
+@pytest.mark.parametrize("command", ["", "deploy", "doctor", "iam", "plan", "secrets encrypt"])
 def test_nothing_heavy_is_imported_for_help(command: str) -> None:
-    """`--help` loads neither the AWS SDK nor pydantic, Docker's client or rich."""
+    """`--help` loads neither the AWS SDK nor pydantic, Docker's client, cryptography or rich."""
     code = (
         "import sys\n"
         "from hover_async.cli.main import cli\n"
         f"cli([*'{command}'.split(), '--help'], standalone_mode=False)\n"
-        "heavy = {'aioboto3', 'botocore', 'aiodocker', 'aiohttp', 'pydantic', 'rich', 'yaml'}\n"
+        "heavy = {'aioboto3', 'botocore', 'aiodocker', 'aiohttp', 'cryptography', 'pydantic'}\n"
+        "heavy |= {'rich', 'yaml'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

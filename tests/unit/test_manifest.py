@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from pydantic import ValidationError
 
-from hover_async.manifest import DeployCommand, Manifest, load_manifest
+from hover_async.manifest import DeployCommand, Manifest, advice, load_manifest
 from hover_async.values import Architecture, FunctionName, FunctionSpec, Role
 from tests.unit.manifests import REQUIRED, loaded, manifest, manifests
 
@@ -43,6 +43,8 @@ http:
     timeout: 30
     warm: 10
     concurrency: 100
+    domains: domain.com, *.domain.com
+    certificate: arn:aws:acm:us-east-1:123456789012:certificate/0-1
 cli:
     memory: 512
     timeout: 30
@@ -67,6 +69,22 @@ queue:
       - priority
 """
 """Every key that the predecessor knew, in the forms its documentation uses."""
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "alias/shop",
+        "01234567-89ab-cdef-0123-456789abcdef",
+        "mrk-0123456789abcdef0123456789abcdef",
+        "arn:aws:kms:eu-central-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+        "arn:aws:kms:eu-central-1:999999999999:alias/other/account",
+    ],
+)
+def test_the_key_of_the_secrets(key: str) -> None:
+    """It may be named as KMS names keys; left out, it is an alias of the stage's own."""
+    assert manifest().secrets_key == "alias/shop-dev-secrets"
+    assert manifest(auth={**REQUIRED["auth"], "secrets-key": key}).secrets_key == key
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -98,6 +116,7 @@ def test_the_predecessors_manifest_means_the_same() -> None:
         DeployCommand("php artisan migrate --force", ("migrate", "--force")),
     )
     assert (stage.http.timeout, stage.http.warm, stage.http.concurrency) == (30, 10, 100)
+    assert stage.http.domains == ("domain.com", "*.domain.com")
     assert stage.queues["default"].backoff == (5, 10)
     assert stage.queues["default"].queues == ("default", "notifications")
     assert (stage.queues["priority"].tries, stage.queues["priority"].backoff) == (5, (1,))
@@ -114,6 +133,50 @@ def test_the_names_on_aws_are_the_predecessors() -> None:
         FunctionSpec(FunctionName(f"{name}-priority-queue"), Role.QUEUE, "QueuePriority"),
     )
     assert (stage.stack_name, stage.repository, stage.bucket) == (name, name, f"{name}-assets")
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"http": {"concurrency": 500}, "queue": {"a": {"concurrency": 400}}}, []),
+        (
+            {"http": {"concurrency": 500}, "queue": {"a": {"concurrency": 401}}},
+            ["the functions reserve a concurrency of 901 together; an account has 1,000 unless"],
+        ),
+        ({"queue": {"a": {"dead-letter": True, "concurrency": 5, "max-concurrency": 5}}}, []),
+        (
+            {"queue": {"a": {"dead-letter": True, "concurrency": 5}, "b": {"concurrency": 5}}},
+            ["queue.a: SQS counts a message that finds all 5 reserved containers busy as tried"],
+        ),
+    ],
+)
+def test_what_is_legal_and_may_go_wrong_is_told(keys: dict[str, object], says: list[str]) -> None:
+    """A reserve that an account may not have, and messages that would never be tried."""
+    told = list(advice(manifest(**keys)))
+    assert [sentence[: len(start)] for sentence, start in zip(told, says, strict=True)] == says
+
+
+def test_five_hundred_functions_fit_into_a_file() -> None:
+    """Every key of each written out, a manifest is far below what is read of one."""
+    spec = {
+        "queues": ["high-priority-of-something", "low-priority-of-something"],
+        "memory": 10240,
+        "timeout": 90,
+        "tries": 1000,
+        "backoff": [5, 10, 30],
+        "batch": 10,
+        "max-concurrency": 1000,
+        "concurrency": 1000,
+        "dead-letter": True,
+    }
+    queue = {
+        f"of-a-long-name-{number}": {
+            **spec,
+            "queues": [f"{name}-{number}" for name in ("high-priority", "low-priority")],
+        }
+        for number in range(498)
+    }
+    assert len(manifest(queue=queue).functions) == 500
 
 
 def test_the_example_is_right() -> None:

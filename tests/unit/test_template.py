@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import given
 
-from hover_async.errors import UsageError
 from hover_async.manifest import Manifest
-from hover_async.template import Template, render
+from hover_async.template import render
 from tests.unit.manifests import manifest, manifests
 from tests.unit.stacks import (
     CONSUMER,
@@ -117,7 +115,8 @@ def test_no_text_of_a_manifest_is_more_than_text(stage: Manifest) -> None:
     queues = [queue for spec in stage.queues.values() for queue in spec.queues]
     dead = [queue for spec in stage.queues.values() if spec.dead_letter for queue in spec.queues]
     rules = [bool(stage.http.warm), stage.cli.schedule].count(True)
-    assert len(found) == 9 + 3 * len(stage.functions) + 2 * len(queues) + len(dead) + 3 * rules
+    alarms = 1 + len(stage.functions) + len(dead) if stage.alarms else 0
+    assert len(found) == 9 + 2 * len(stage.functions) + len(queues) + alarms + 3 * rules
     for name, value in intrinsics(found):
         assert name in INTRINSICS
         if name in {"Ref", "Fn::GetAtt"}:
@@ -170,25 +169,3 @@ def needs(resource: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
             target = value if name == "Ref" else value[0]
             if target in found:
                 yield target
-
-
-# Its size
-
-
-def test_a_stage_of_ninety_queues_fits_into_one_stack() -> None:
-    """That is 92 functions, each with its log group, alias, queue and consumer."""
-    template = queues_of(90)
-    assert template.resource_count == 471
-    assert template.size_bytes < 250_000
-
-
-def test_a_stage_that_is_too_large_says_so() -> None:
-    """What CloudFormation would refuse is refused before anything is sent, with what to do."""
-    with pytest.raises(UsageError, match=r"needs 501 resources in .* takes 500") as caught:
-        queues_of(96)
-    assert caught.value.hint
-
-
-def queues_of(count: int) -> Template:
-    stage = manifest(queue={f"jobs{number}": {} for number in range(count)})
-    return render(stage, image_uri=IMAGE, started=[])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 
 from hover_async.manifest import Manifest
 from hover_async.template import render
 from hover_async.values import Role
 from tests.unit.manifests import manifest, manifests
-from tests.unit.stacks import IMAGE, LOCAL, RULE, of_type, properties, resources
+from tests.unit.stacks import ALARM, IMAGE, LOCAL, RULE, of_type, properties, resources
 
 
 def test_a_function_is_as_its_section_says() -> None:
@@ -77,16 +78,17 @@ def test_the_local_edge_has_the_distributions_first_label() -> None:
     }
 
 
-@given(manifests())
-def test_a_log_group_is_older_than_its_function(stage: Manifest) -> None:
-    """Else Lambda makes one of its own, which is kept for ever."""
-    found = resources(stage)
-    for spec in stage.functions:
-        assert found[f"{spec.logical_id}Function"]["DependsOn"] == [f"{spec.logical_id}Logs"]
-        assert properties(found, f"{spec.logical_id}Logs") == {
-            "LogGroupName": f"/aws/lambda/{spec.name}",
-            "RetentionInDays": stage.log_retention,
-        }
+def test_the_api_keeps_a_log_of_its_own() -> None:
+    """Every request is a line of JSON, without its query string; it can be switched off."""
+    settings = properties(resources(manifest()), "ApiStage")["AccessLogSettings"]
+    assert settings["DestinationArn"]["Fn::Join"][1][-1] == (
+        "log-group:/aws/vendedlogs/apis/shop-dev"
+    )
+    line = json.loads(settings["Format"])
+    assert line["status"] == "$context.status"
+    assert not [path for path in line.values() if "query" in path.lower()]
+    off = resources(manifest(http={"access-log": False}))
+    assert "AccessLogSettings" not in properties(off, "ApiStage")
 
 
 def test_pages_are_never_cached_and_assets_come_from_the_bucket() -> None:
@@ -129,50 +131,82 @@ def test_the_bucket_opens_to_its_distribution_alone() -> None:
     assert statement["Resource"]["Fn::Join"][1][-1] == ":s3:::shop-dev-assets/b*"
 
 
-def test_a_queue_is_kept_with_its_messages() -> None:
-    """A queue that leaves the template stays, and gives a message back after six timeouts."""
-    stage = manifest(
-        queue={
-            "jobs": {
-                "queues": ["default", "m.fifo"],
-                "timeout": 100,
-                "tries": 4,
-                "dead-letter": True,
-                "batch": 5,
-                "max-concurrency": 7,
-            }
-        }
-    )
+def test_a_queue_is_handed_to_its_function() -> None:
+    """The consumer names a queue beside the stack by its ARN, and reports failures one by one."""
+    stage = manifest(queue={"jobs": {"queues": ["m.fifo"], "batch": 5, "max-concurrency": 7}})
     found = resources(stage)
-    for logical_id, queue in of_type(found, "AWS::SQS::Queue").items():
-        assert found[logical_id]["DeletionPolicy"] == "RetainExceptOnCreate"
-        assert found[logical_id]["UpdateReplacePolicy"] == "Retain"
-        assert queue.get("FifoQueue", False) == queue["QueueName"].endswith(".fifo")
-    assert properties(found, "SqsQueueDefault") == {
-        "QueueName": "default-shop-dev",
-        "MessageRetentionPeriod": 1_209_600,
-        "VisibilityTimeout": 600,
-        "RedrivePolicy": {
-            "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLettersDefault", "Arn"]},
-            "maxReceiveCount": 4,
-        },
-    }
-    assert properties(found, "DeadLettersMZ2efifo")["QueueName"] == "m-shop-dev-dead.fifo"
-    assert properties(found, "ConsumerMZ2efifo") == {
-        "EventSourceArn": {"Fn::GetAtt": ["SqsQueueMZ2efifo", "Arn"]},
+    assert not of_type(found, "AWS::SQS::Queue")
+    consumer = properties(found, "ConsumerMZ2efifo")
+    assert consumer.pop("EventSourceArn")["Fn::Join"][1][-1] == "m-shop-dev.fifo"
+    assert consumer == {
         "FunctionName": {"Ref": "QueueJobsLive"},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "BatchSize": 5,
+        "BatchSize": 1,
         "Enabled": False,
         "ScalingConfig": {"MaximumConcurrency": 7},
     }
 
 
-def test_a_queue_stays_the_same_when_another_function_takes_it_over() -> None:
-    """Its resource belongs to the queue, so its messages wait for the new function."""
-    before = resources(manifest(queue={"jobs": {"queues": ["mails"]}}))
-    after = resources(manifest(queue={"letters": {"queues": ["mails"]}}))
-    assert before["SqsQueueMails"] == after["SqsQueueMails"]
+def test_a_function_has_time_for_all_jobs_that_it_is_handed() -> None:
+    """`timeout` is every job's, as `queue:work --timeout`; the function's is for the batch."""
+    found = resources(manifest(queue={"jobs": {"timeout": 80, "batch": 10}, "one": {}}))
+    assert properties(found, "QueueJobsFunction")["Timeout"] == 800
+    assert properties(found, "QueueOneFunction")["Timeout"] == 60
+
+
+def test_a_fifo_queue_hands_over_one_message_at_a_time() -> None:
+    """Nothing is received behind a message that comes again, and loses a try by it."""
+    found = resources(manifest(queue={"jobs": {"queues": ["a", "b.fifo"], "batch": 10}}))
+    assert properties(found, "ConsumerA")["BatchSize"] == 10
+    assert properties(found, "ConsumerBZ2efifo")["BatchSize"] == 1
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "queues", "most"),
+    [
+        (None, ["a"], None),
+        (10, ["a"], 10),
+        (10, ["a", "b", "c"], 3),
+        (1, ["a"], 2),
+        (1500, ["a"], 1000),
+    ],
+)
+def test_no_more_is_received_than_the_function_may_run(
+    concurrency: int | None, queues: list[str], most: int | None
+) -> None:
+    """The queues share the function's reserve: a throttled batch would be received in vain."""
+    reserve = {} if concurrency is None else {"concurrency": concurrency}
+    found = resources(manifest(queue={"jobs": {"queues": queues, **reserve}}))
+    scaling = properties(found, "ConsumerA").get("ScalingConfig")
+    assert scaling == (most and {"MaximumConcurrency": most})
+
+
+def test_what_the_manifest_says_of_messages_at_once_is_taken() -> None:
+    """max-concurrency is for each queue, and wins over a share of the reserve."""
+    jobs = {"queues": ["a", "b"], "concurrency": 10, "max-concurrency": 9}
+    found = resources(manifest(queue={"jobs": jobs}))
+    assert properties(found, "ConsumerB")["ScalingConfig"] == {"MaximumConcurrency": 9}
+
+
+def test_alarms_are_there_only_for_a_topic() -> None:
+    """With a topic: failed functions, dead letters and answers of 5xx; without: none."""
+    queue = {"jobs": {"queues": ["a", "b"], "dead-letter": True}, "mails": {}}
+    assert not of_type(resources(manifest(queue=queue)), ALARM)
+    topic = "arn:aws:sns:eu-central-1:123456789012:on-call"
+    alarms = of_type(resources(manifest(queue=queue, alarms={"topic": topic})), ALARM)
+    assert set(alarms) == {
+        *("ApiErrorsAlarm", "HttpErrorsAlarm", "CliErrorsAlarm"),
+        *("QueueJobsErrorsAlarm", "QueueMailsErrorsAlarm"),
+        *("DeadLettersAlarmA", "DeadLettersAlarmB"),
+    }
+    assert all(given["AlarmActions"] == [topic] for given in alarms.values())
+    assert alarms["HttpErrorsAlarm"]["Dimensions"] == [
+        {"Name": "FunctionName", "Value": "shop-dev-http"},
+        {"Name": "Resource", "Value": "shop-dev-http:live"},
+    ]
+    assert alarms["DeadLettersAlarmA"]["Dimensions"] == [
+        {"Name": "QueueName", "Value": "a-shop-dev-dead"}
+    ]
 
 
 def test_what_is_started_each_minute_is_never_run_twice() -> None:
@@ -186,6 +220,14 @@ def test_what_is_started_each_minute_is_never_run_twice() -> None:
     assert properties(found, "SchedulerOnce")["MaximumRetryAttempts"] == 0
     (ping,) = properties(found, "WarmerRule")["Targets"]
     assert json.loads(ping["Input"]) == {"warmer": True, "containers": 4}
+
+
+@pytest.mark.parametrize(("concurrency", "kept"), [(4, 4), (10, 10), (50, 10)])
+def test_no_more_is_kept_warm_than_the_function_may_run(concurrency: int, kept: int) -> None:
+    """The warmer's event asks for `http.warm` containers, but never for more than the reserve."""
+    found = resources(manifest(http={"warm": 10, "concurrency": concurrency}))
+    (target,) = properties(found, "WarmerRule")["Targets"]
+    assert json.loads(target["Input"]) == {"warmer": True, "containers": kept}
 
 
 def test_rules_that_are_not_wanted_are_not_there() -> None:

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Hover;
 
+use Closure;
 use Hover\Aws\Client;
 use Hover\Commands\Artisan;
 use Hover\Fpm\Server;
@@ -11,6 +12,7 @@ use Hover\Http\Event;
 use Hover\Http\Params;
 use Hover\Http\Website;
 use Hover\Queue\Batch;
+use Hover\Queue\Sqs;
 use Hover\Queue\Worker;
 use Hover\Warming\Fleet;
 use Hover\Warming\Warmth;
@@ -18,12 +20,15 @@ use Hover\Warming\Warmth;
 /** One container of one function: which events it answers follows from the function's role. */
 final class Container
 {
-    /** Of the function's memory, for this loop and FPM's master. */
-    private const OWN_MEMORY_MB = 96;
-
-    /** @param array<string, callable(array<mixed>, Invocation): string> $answers kind of event => who answers it */
-    private function __construct(private readonly string $role, private readonly array $answers)
-    {
+    /**
+     * @param array<string, callable(array<mixed>, Invocation): string> $answers kind of event => who answers it
+     * @param Closure(): void $rest done between events
+     */
+    private function __construct(
+        private readonly string $role,
+        private readonly array $answers,
+        private readonly Closure $rest,
+    ) {
     }
 
     public static function start(string $runtime, float $startedAt, Log $log): self
@@ -33,19 +38,20 @@ final class Container
         if (!in_array($role, ['http', 'cli', 'queue'], true)) {
             throw new RuntimeError("HOVER_ROLE is '$role'; a function is http, cli or queue");
         }
-        $laravel = new Laravel(dirname($runtime));
+        $laravel = new Laravel($runtime);
         $manifest = Manifest::read("$runtime/manifest.json");
         $aws = new Client($function);
         $secrets = Secrets::read("$runtime/secrets.json", $aws);
         $laravel->makeDirectories();
         $instance = self::instance();
         $environment = Environment::compose($function, $manifest, $secrets, $laravel, $instance);
+        $php = Php::of($function, $runtime);
 
-        return new self($role, match ($role) {
-            'http' => self::website($runtime, $laravel, $manifest, $aws, $environment, $instance, $startedAt, $log),
-            'cli' => self::artisan($laravel, $environment, $log),
-            'queue' => self::queue($runtime, $manifest, $aws, $environment, $log),
-        });
+        return match ($role) {
+            'http' => self::website($php, $laravel, $manifest, $aws, $environment, $instance, $startedAt, $log),
+            'cli' => self::artisan($php, $laravel, $environment, $log),
+            'queue' => self::queue($php, $runtime, $manifest, $aws, $environment, $log),
+        };
     }
 
     public function handle(Invocation $invocation): string
@@ -56,6 +62,12 @@ final class Container
             ? 'no event that a function of hover-async knows: keys ' . implode(', ', array_keys($event))
             : "this is a function of role '$this->role'; it does not answer $kind");
         return $answer($event, $invocation);
+    }
+
+    /** Between two events, when nobody waits for an answer. */
+    public function rest(): void
+    {
+        ($this->rest)();
     }
 
     /** @param array<mixed> $event */
@@ -72,12 +84,9 @@ final class Container
         };
     }
 
-    /**
-     * @param array<string, string> $environment
-     * @return array<string, callable(array<mixed>, Invocation): string>
-     */
+    /** @param array<string, string> $environment */
     private static function website(
-        string $runtime,
+        Php $php,
         Laravel $laravel,
         Manifest $manifest,
         Client $aws,
@@ -85,18 +94,17 @@ final class Container
         string $instance,
         float $startedAt,
         Log $log,
-    ): array {
-        $memoryMb = (int) ($environment['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'] ?? 1024);
-        $fpm = new Server("$runtime/php-fpm.conf", $environment, max(64, $memoryMb - self::OWN_MEMORY_MB), $log);
+    ): self {
+        $fpm = new Server($php, "$laravel->runtime/php-fpm.conf", $environment, $log);
         $fpm->start();
 
         $distribution = preg_replace('~^.*://~', '', $environment['HOVER_ASSET_DOMAIN'] ?? '');
         $hosts = array_map(strtolower(...), [...$manifest->domains(), (string) $distribution]);
         $params = new Params($laravel->root, $hosts);
         $website = new Website($fpm, $params, $log);
-        $warmth = new Warmth($fpm, $params, "$runtime/opcache.php", $instance, $startedAt, $log);
+        $warmth = new Warmth($fpm, $params, "$laravel->runtime/opcache.php", $instance, $startedAt, $log);
         $fleet = new Fleet($aws, $environment, $warmth);
-        return [
+        return new self('http', [
             'HTTP requests' => static function (array $event, Invocation $invocation) use ($website, $warmth): string {
                 $answer = $website->answer($event, $invocation);
                 $warmth->visited($invocation);
@@ -104,37 +112,33 @@ final class Container
             },
             'warming pings' => $warmth->ping(...),
             'the warmer' => $fleet->warm(...),
-        ];
+        ], $fpm->renewWorker(...));
     }
 
-    /**
-     * @param array<string, string> $environment
-     * @return array<string, callable(array<mixed>, Invocation): string>
-     */
-    private static function artisan(Laravel $laravel, array $environment, Log $log): array
+    /** @param array<string, string> $environment */
+    private static function artisan(Php $php, Laravel $laravel, array $environment, Log $log): self
     {
-        $artisan = new Artisan($laravel->root, $environment, $log);
-        return [
+        $artisan = new Artisan($php, $laravel->root, $environment, $log);
+        return new self('cli', [
             'commands' => $artisan->command(...),
             'the schedule' => $artisan->schedule(...),
-        ];
+        ], static function (): void {
+        });
     }
 
-    /**
-     * @param array<string, string> $environment
-     * @return array<string, callable(array<mixed>, Invocation): string>
-     */
+    /** @param array<string, string> $environment */
     private static function queue(
+        Php $php,
         string $runtime,
         Manifest $manifest,
         Client $aws,
         array $environment,
         Log $log,
-    ): array {
+    ): self {
         $options = $manifest->queue($environment['HOVER_QUEUE'] ?? '');
-        $worker = new Worker($runtime, $environment, $options, $log);
-        $batch = new Batch($worker, $aws, !empty($options['dead-letter']), $log);
-        return ['queue messages' => $batch->process(...)];
+        $worker = new Worker($php, $runtime, $environment, $options, $log);
+        $batch = new Batch($worker, new Sqs($aws), !empty($options['dead-letter']), $log);
+        return new self('queue', ['queue messages' => $batch->process(...)], $worker->renew(...));
     }
 
     /** A random name, the same for as long as the container lives. */

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Hover;
 
-/** What the runtime knows about Laravel's files (8 to 12), except for the queue worker (Queue/worker.php). */
+/** What the runtime knows about Laravel's files (8 to 13), except for the queue worker (Queue/worker.php). */
 final class Laravel
 {
     private const STORAGE = '/tmp/hover/storage';
@@ -18,8 +18,12 @@ final class Laravel
         'events.php' => 'APP_EVENTS_CACHE',
     ];
 
-    public function __construct(public readonly string $root)
+    public readonly string $root;
+
+    /** @param string $runtime this directory, which lies in the application's */
+    public function __construct(public readonly string $runtime)
     {
+        $this->root = dirname($runtime);
     }
 
     /** @return array<string, string> used where neither the function nor the manifest says otherwise */
@@ -70,6 +74,9 @@ final class Laravel
         }
         if (is_dir("$this->root/storage.image")) {
             self::copyMissing("$this->root/storage.image", self::STORAGE);
+        }
+        foreach (glob("$this->runtime/views/*.php") ?: [] as $view) { // compiled ahead by prime.php
+            @symlink($view, self::STORAGE . '/framework/views/' . basename($view));
         }
     }
 

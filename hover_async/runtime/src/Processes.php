@@ -6,6 +6,31 @@ namespace Hover;
 
 final class Processes
 {
+    private const PAGE_BYTES = 4096;
+
+    /**
+     * Starts a program with the whole of its environment: PHP's proc_open drops variables whose value is empty, so
+     * those are set by `env`, which then becomes the program.
+     *
+     * @param list<string> $command
+     * @param array<int, array<mixed>> $streams and `$pipes`: as proc_open takes and gives them
+     * @param array<int, resource> $pipes
+     * @param array<string, string> $environment
+     * @return resource
+     */
+    public static function start(
+        array $command,
+        array $streams,
+        ?array &$pipes,
+        string $directory,
+        array $environment,
+    ): mixed {
+        $empty = array_map(static fn (string $name): string => "$name=", array_keys($environment, '', true));
+        $whole = $empty === [] ? $command : ['env', ...$empty, ...$command];
+        return proc_open($whole, $streams, $pipes, $directory, $environment)
+            ?: throw new RuntimeError("cannot run $command[0]");
+    }
+
     /** Ends a process and all that it started, children first being stopped so that none is started meanwhile. */
     public static function kill(int $pid): void
     {
@@ -24,9 +49,35 @@ final class Processes
         self::signal([$pid], 'TERM');
     }
 
+    /** Asks php-fpm's worker to end when it is done with its request. */
+    public static function quit(int $pid): void
+    {
+        self::signal([$pid], 'QUIT');
+    }
+
+    /** The child of a process that has one; null where it has none or several, as in the moment of a change. */
+    public static function onlyChild(int $parent): ?int
+    {
+        $children = self::children($parent);
+        return count($children) === 1 ? $children[0] : null;
+    }
+
+    /** What the process has for itself, shared memory (the OPcache) not counted; 0 when it is gone. */
+    public static function privateMemoryMb(int $pid): int
+    {
+        // "size resident shared ...", in pages (proc(5))
+        [, $resident, $shared] = explode(' ', (string) @file_get_contents("/proc/$pid/statm")) + [0, 0, 0];
+        return intdiv(((int) $resident - (int) $shared) * self::PAGE_BYTES, 1 << 20);
+    }
+
     /** @return list<int> */
     private static function children(int $parent): array
     {
+        // A kernel may lack this file (CONFIG_PROC_CHILDREN).
+        $listed = @file_get_contents("/proc/$parent/task/$parent/children");
+        if (is_string($listed)) {
+            return array_map(intval(...), array_filter(explode(' ', trim($listed))));
+        }
         $children = [];
         foreach (glob('/proc/[0-9]*/stat') ?: [] as $file) {
             // "pid (name) state ppid ...": the name may hold anything, the last parenthesis ends it (proc(5)).

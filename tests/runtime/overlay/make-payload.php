@@ -1,7 +1,7 @@
 <?php
 
 /* Prints the SQS message bodies of jobs, made by the application's own Laravel: argv is a JSON list of
-   {"what", "label", "tries"?, "timeout"?, "backoff"?}. */
+   {"what", "label", "tries"?, "timeout"?, "backoff"?, "maxExceptions"?}. */
 
 require __DIR__ . '/vendor/autoload.php';
 
@@ -19,7 +19,7 @@ $queue->setContainer($app);
 $bodies = [];
 foreach (json_decode($argv[1], true) as $wish) {
     $job = new App\Jobs\Probe($wish['what'], $wish['label'] ?? '');
-    foreach (['tries', 'timeout', 'backoff'] as $name) {
+    foreach (['tries', 'timeout', 'backoff', 'maxExceptions'] as $name) {
         if (isset($wish[$name])) {
             $job->$name = $wish[$name];
         }

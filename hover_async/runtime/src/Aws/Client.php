@@ -12,6 +12,13 @@ use Hover\RuntimeError;
 final class Client
 {
     private const TIMEOUT_S = 10;
+    private const MAX_TRIES = 4;
+
+    /** Of the first pause at most; each next one may be twice as long. */
+    private const PAUSE_MS = 25;
+
+    /** Errors that AWS answers with 400 though asking again helps (botocore's list of throttling errors). */
+    private const BUSY = '/Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|KMSInternal|DependencyTimeout/';
 
     private ?CurlHandle $curl = null;
 
@@ -40,12 +47,33 @@ final class Client
     }
 
     /**
-     * One call of a service that speaks AWS JSON.
+     * One call of a service that speaks AWS JSON; for calls that are safe to repeat. Asked again, a moment later, where
+     * the service was busy or did not answer.
      *
      * @param array<string, mixed> $input
      * @return array<mixed>
      */
     public function json(string $service, string $target, array $input): array
+    {
+        for ($tries = 1; ; $tries++) {
+            [$status, $answer] = $this->ask($service, $target, $input);
+            if ($status === 200) {
+                return $answer === '' ? [] : Json::decode($answer);
+            }
+            $why = $answer === '' ? curl_error($this->curl) : self::complaint($answer);
+            $isBusy = $status === 0 || $status >= 500 || $status === 429 || preg_match(self::BUSY, $why) === 1;
+            if (!$isBusy || $tries === self::MAX_TRIES) {
+                throw new RuntimeError("$target at {$this->endpoint($service)} failed ($status): $why");
+            }
+            usleep(random_int(0, self::PAUSE_MS << $tries) * 1000);
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $input
+     * @return array{int, string} status, 0 without an answer, and the answer
+     */
+    private function ask(string $service, string $target, array $input): array
     {
         $this->curl ??= curl_init();
         curl_reset($this->curl);
@@ -54,12 +82,7 @@ final class Client
             'x-amz-target' => $target,
         ]);
         $answer = curl_exec($this->curl);
-        $status = (int) curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE);
-        if (!is_string($answer) || $status !== 200) {
-            $why = is_string($answer) && $answer !== '' ? self::complaint($answer) : curl_error($this->curl);
-            throw new RuntimeError("$target at {$this->endpoint($service)} failed ($status): $why");
-        }
-        return $answer === '' ? [] : Json::decode($answer);
+        return is_string($answer) ? [(int) curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE), $answer] : [0, ''];
     }
 
     /** A handle that, once run, invokes a version of a function. */

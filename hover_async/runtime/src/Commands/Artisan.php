@@ -8,6 +8,7 @@ use Hover\Invocation;
 use Hover\Json;
 use Hover\Lines;
 use Hover\Log;
+use Hover\Php;
 use Hover\RuntimeError;
 
 /** Runs artisan in a process of its own, with an argument vector: no shell is involved. */
@@ -22,6 +23,7 @@ final class Artisan
 
     /** @param array<string, string> $environment */
     public function __construct(
+        private readonly Php $php,
         private readonly string $root,
         private readonly array $environment,
         private readonly Log $log,
@@ -54,7 +56,7 @@ final class Artisan
             $output->add($bytes);
             $lines->add($bytes);
         };
-        $process = new Process([PHP_BINARY, 'artisan', ...$words], $this->root, $this->environment);
+        $process = new Process([...$this->php->command(), 'artisan', ...$words], $this->root, $this->environment);
         $ended = $process->follow($invocation->deadline - self::MARGIN_S, $take);
         if (!$ended) {
             $process->end(self::GRACE_S, $take);

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Hover\Commands;
 
 use Hover\Processes;
-use Hover\RuntimeError;
 
 /** A process and what it prints, both of its streams as one. */
 final class Process
@@ -28,11 +27,7 @@ final class Process
     public function __construct(array $command, string $directory, array $environment)
     {
         $streams = [['file', '/dev/null', 'r'], ['pipe', 'w'], ['redirect', 1]];
-        $process = proc_open($command, $streams, $pipes, $directory, $environment);
-        if ($process === false) {
-            throw new RuntimeError("cannot run $command[0]");
-        }
-        $this->process = $process;
+        $this->process = Processes::start($command, $streams, $pipes, $directory, $environment);
         $this->output = $pipes[1];
         stream_set_blocking($this->output, false);
     }

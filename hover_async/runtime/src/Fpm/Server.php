@@ -6,6 +6,7 @@ namespace Hover\Fpm;
 
 use Hover\Lines;
 use Hover\Log;
+use Hover\Php;
 use Hover\Processes;
 use Hover\RuntimeError;
 
@@ -30,9 +31,9 @@ final class Server
 
     /** @param array<string, string> $environment */
     public function __construct(
+        private readonly Php $php,
         private readonly string $configuration,
         private readonly array $environment,
-        private readonly int $memoryLimitMb,
         private readonly Log $log,
     ) {
         $this->lines = new Lines($this->takeLine(...));
@@ -55,14 +56,10 @@ final class Server
             '--nodaemonize',
             '--allow-to-run-as-root',
             '--fpm-config', $this->configuration,
-            '-d', "memory_limit={$this->memoryLimitMb}M",
+            ...$this->php->options(),
         ];
         $null = ['file', '/dev/null', 'r+'];
-        $process = proc_open($command, [$null, $null, ['pipe', 'w']], $pipes, '/', $this->environment);
-        if ($process === false) {
-            throw new RuntimeError('cannot run ' . $command[0]);
-        }
-        $this->process = $process;
+        $this->process = Processes::start($command, [$null, $null, ['pipe', 'w']], $pipes, '/', $this->environment);
         $this->stderr = $pipes[2];
         stream_set_blocking($this->stderr, false);
     }
@@ -101,6 +98,20 @@ final class Server
             }
         }
         return $this->recent;
+    }
+
+    /**
+     * Lets a worker go that keeps too much memory after its request (what PHP or an extension leaks or caches), before
+     * a request finds too little left. FPM starts a new one at once; the OPcache is FPM's, and stays.
+     */
+    public function renewWorker(): void
+    {
+        $worker = $this->process === null ? null : Processes::onlyChild(proc_get_status($this->process)['pid']);
+        if ($worker === null || ($keptMb = Processes::privateMemoryMb($worker)) < $this->php->memoryMb / 2) {
+            return;
+        }
+        $this->log->warning("php-fpm's worker keeps $keptMb MB after its request; a new one takes its place");
+        Processes::quit($worker);
     }
 
     /** Ends FPM and whatever its worker is doing, at once. */

@@ -42,12 +42,15 @@ final class Params
             $params['HTTPS'] = 'on';
         }
         foreach ($event->headers as $header => $value) {
-            // "Proxy" would become HTTP_PROXY (https://httpoxy.org); an underscore would hide behind a dash's name.
-            if ($header !== 'proxy' && !str_contains((string) $header, '_')) {
+            // What nginx takes for a name: PHP makes an underscore of a dot, so others could pose as a header they
+            // are not. "Proxy" would become HTTP_PROXY (https://httpoxy.org).
+            if ($header !== 'proxy' && preg_match('/^[a-z0-9-]+$/D', (string) $header)) {
                 $params['HTTP_' . strtoupper(strtr((string) $header, '-', '_'))] = $value;
             }
         }
-        unset($params['HTTP_CONTENT_LENGTH']);
+        if ($event->body === '') {
+            unset($params['HTTP_CONTENT_LENGTH']); // API Gateway gives every GET one of 0
+        }
         return ['HTTP_HOST' => $host] + $params;
     }
 
@@ -70,6 +73,6 @@ final class Params
         $name = preg_replace('/:\d+$/', '', $host) ?? $host;
         $named = substr($host, strlen($name) + 1);
         $port = $named !== '' ? $named : ($event->headers['x-forwarded-port'] ?? '');
-        return [$host, $name, ctype_digit($port) ? (int) $port : ($https ? 443 : 80), $https];
+        return [$host, strtolower($name), ctype_digit($port) ? (int) $port : ($https ? 443 : 80), $https];
     }
 }

@@ -10,6 +10,9 @@ use Hover\RuntimeError;
 /** An answer to a visitor, and its form for API Gateway. */
 final class Response
 {
+    /** Statuses whose answers end with their headers (RFC 9110, 15.3.5 and 15.4.5). */
+    private const WITHOUT_BODY = [204, 304];
+
     /** @param list<array{string, string}> $headers in order, repeated ones repeated */
     private function __construct(
         public readonly int $status,
@@ -56,7 +59,7 @@ final class Response
     /** @param int $version payload format of the event that is answered */
     public function encode(int $version, bool $withBody): string
     {
-        $body = $withBody ? $this->body : '';
+        $body = $withBody && !in_array($this->status, self::WITHOUT_BODY, true) ? $this->body : '';
         $isText = preg_match('//u', $body) === 1;
         return Json::encode([
             'statusCode' => $this->status,

@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace Hover\Queue;
 
-use Hover\Aws\Client;
 use Hover\Invocation;
 use Hover\Json;
 use Hover\Log;
@@ -19,13 +18,13 @@ final class Batch
     /** Kept back from the deadline: ending a job and sending the answer. */
     private const MARGIN_S = 1.0;
 
-    /** SQS's limit of a visibility timeout: 12 hours. */
-    private const MAX_DELAY_S = 43200;
+    /** Laravel's shortest timeout. A message for which less is left had better come again. */
+    private const LEAST_S = 1.0;
 
-    /** @param bool $hasDeadLetters a job that finally failed is left to SQS, which moves it there */
+    /** @param bool $hasDeadLetters a job that finally failed goes there, too */
     public function __construct(
         private readonly Worker $worker,
-        private readonly Client $aws,
+        private readonly Sqs $sqs,
         private readonly bool $hasDeadLetters,
         private readonly Log $log,
     ) {
@@ -38,10 +37,10 @@ final class Batch
         $undone = [];
         $heldGroups = [];
         foreach ($event['Records'] as $record) {
-            $group = self::group($record);
             // FIFO: nothing of a group overtakes a message of it that comes again.
+            $group = Sqs::isFifo($record) ? Sqs::group($record) : null;
             $isHeld = $group !== null && isset($heldGroups[$group]);
-            if ($isHeld || microtime(true) >= $deadline || !$this->isDone($record, $deadline)) {
+            if ($isHeld || $deadline - microtime(true) < self::LEAST_S || !$this->isDone($record, $deadline)) {
                 $undone[] = ['itemIdentifier' => $record['messageId']];
                 $heldGroups[$group ?? ''] = true;
             }
@@ -53,42 +52,22 @@ final class Batch
     private function isDone(array $record, float $deadline): bool
     {
         $outcome = $this->worker->work($record, $deadline);
-        $because = $outcome->message === '' ? '' : ": $outcome->message";
         if ($outcome->kind === Outcome::DELETED) {
             return true;
         }
+        $because = $outcome->message === '' ? '' : ": $outcome->message";
         $this->log->warning("message {$record['messageId']} is $outcome->kind$because");
-        if ($outcome->kind === Outcome::RELEASED) {
-            $this->release($record, min($outcome->delayS, self::MAX_DELAY_S));
-        }
-        return $outcome->kind === Outcome::FAILED && !$this->hasDeadLetters;
-    }
-
-    /** @param array<mixed> $record */
-    private function release(array $record, int $delayS): void
-    {
         try {
-            $this->aws->json('sqs', 'AmazonSQS.ChangeMessageVisibility', [
-                'QueueUrl' => $this->url((string) $record['eventSourceARN']),
-                'ReceiptHandle' => $record['receiptHandle'],
-                'VisibilityTimeout' => $delayS,
-            ]);
+            if ($outcome->kind === Outcome::RELEASED) {
+                $this->sqs->release($record, $outcome->delayS);
+            } elseif ($outcome->isFinal() && $this->hasDeadLetters) {
+                $this->sqs->bury($record);
+                return true;
+            }
         } catch (RuntimeError $e) {
-            $this->log->warning("the message comes again after its visibility timeout, not its backoff: {$e->getMessage()}");
+            $this->log->warning("message {$record['messageId']} comes again after its visibility timeout: {$e->getMessage()}");
+            return false;
         }
-    }
-
-    private function url(string $arn): string
-    {
-        [, , , , $account, $queue] = explode(':', $arn);
-        return "{$this->aws->endpoint('sqs')}/$account/$queue";
-    }
-
-    /** @param array<mixed> $record */
-    private static function group(array $record): ?string
-    {
-        return str_ends_with((string) $record['eventSourceARN'], '.fifo')
-            ? (string) ($record['attributes']['MessageGroupId'] ?? '')
-            : null;
+        return $outcome->kind === Outcome::FAILED;
     }
 }

@@ -7,6 +7,7 @@ namespace Hover\Queue;
 use Hover\Json;
 use Hover\Lines;
 use Hover\Log;
+use Hover\Php;
 use Hover\Processes;
 use Hover\RuntimeError;
 
@@ -16,7 +17,15 @@ use Hover\RuntimeError;
  */
 final class Worker
 {
+    /** What worker.php reports besides outcomes: it takes a message, or leaves its place to a new process. */
+    public const READY = 'ready';
+    public const WORN = 'worn';
+
     private const BOOT_TIMEOUT_S = 60.0;
+
+    /** The manifest's default (hover_async/manifest/model.py, QueueSpec), as Laravel's. */
+    private const TIMEOUT_S = 60;
+    private const PAUSE_S = 0.2;
 
     /** @var resource|null */
     private mixed $process = null;
@@ -26,13 +35,16 @@ final class Worker
 
     private readonly Lines $output;
     private string $lastLine = '';
-    private string $report = '';
+    private string $reports = '';
+    private bool $hasBooted = false;
+    private bool $isReady = false;
 
     /**
      * @param array<string, string> $environment
      * @param array<string, mixed> $options the queue in the manifest
      */
     public function __construct(
+        private readonly Php $php,
         private readonly string $runtime,
         private readonly array $environment,
         private readonly array $options,
@@ -45,67 +57,109 @@ final class Worker
         $this->start();
     }
 
-    /** @param array<mixed> $record of SQS */
+    /**
+     * @param array<mixed> $record of SQS
+     * @param float $deadline at least a second away
+     */
     public function work(array $record, float $deadline): Outcome
     {
-        if ($this->process === null) {
+        $this->waitUntilReady();
+        $this->isReady = false;
+        // Laravel's own timeout comes first, and decides whether the job may be tried again; ours ends what does not listen.
+        $seconds = max(1, (int) ($deadline - microtime(true)));
+        @fwrite($this->pipes[3], Json::encode(['record' => $record, 'seconds' => $seconds]) . "\n");
+        $report = $this->report($deadline);
+        if ($report !== null) {
+            return Outcome::of($report);
+        }
+        $because = $this->runs() ? 'it took too long' : "the worker died: $this->lastLine";
+        $this->kill();
+        return new Outcome(Outcome::UNKNOWN, 0, $because);
+    }
+
+    /** Between two events: a process that left its place, or died, is followed by a new one, which boots meanwhile. */
+    public function renew(): void
+    {
+        if ($this->process !== null && !$this->isReady) {
+            $report = $this->report(microtime(true) + self::PAUSE_S);
+            $this->isReady = $report !== null && $report['kind'] === self::READY;
+            if ($report === null && $this->runs()) {
+                return;
+            }
+        }
+        if (!$this->isReady) {
+            $this->kill();
             $this->start();
         }
-        if ($this->report(microtime(true) + self::BOOT_TIMEOUT_S) === null) {
-            $this->kill();
-            throw new RuntimeError("the queue worker does not boot: $this->lastLine");
+    }
+
+    private function waitUntilReady(): void
+    {
+        while (!$this->isReady || !$this->runs()) {
+            if ($this->process === null) {
+                $this->start();
+            }
+            $report = $this->report(microtime(true) + self::BOOT_TIMEOUT_S);
+            $this->isReady = $report !== null && $report['kind'] === self::READY;
+            if (!$this->isReady) {
+                $hadBooted = $this->hasBooted;
+                $this->kill();
+                if (!$hadBooted) {
+                    throw new RuntimeError("the queue worker does not boot: $this->lastLine");
+                }
+            }
+            $this->hasBooted = $this->isReady;
         }
-        @fwrite($this->pipes[3], Json::encode($record) . "\n");
-        $timeout = json_decode($record['body'] ?? '', true)['timeout'] ?? null;
-        $until = is_numeric($timeout) ? min($deadline, microtime(true) + (float) $timeout) : $deadline;
-        $report = $this->report($until);
-        if ($report === null) {
-            $late = microtime(true) >= $until;
-            $this->kill();
-            return new Outcome(Outcome::UNKNOWN, 0, $late ? 'the job took too long' : "the worker died: $this->lastLine");
-        }
-        return new Outcome($report['kind'], $report['delay'], $report['message']);
     }
 
     private function start(): void
     {
         $null = ['file', '/dev/null', 'r'];
-        $this->process = proc_open(
-            [PHP_BINARY, "$this->runtime/worker.php", Json::encode([
+        $this->process = Processes::start(
+            [...$this->php->command(), "$this->runtime/worker.php", Json::encode([
                 'tries' => (int) ($this->options['tries'] ?? 1),
                 'backoff' => str_replace(' ', '', implode(',', (array) ($this->options['backoff'] ?? 0))),
+                'timeout' => (int) ($this->options['timeout'] ?? self::TIMEOUT_S),
+                'memory_mb' => intdiv($this->php->memoryMb, 2),
             ])],
             [0 => $null, 1 => ['pipe', 'w'], 2 => ['redirect', 1], 3 => ['pipe', 'r'], 4 => ['pipe', 'w']],
             $this->pipes,
             dirname($this->runtime),
             $this->environment,
-        ) ?: throw new RuntimeError('cannot run ' . PHP_BINARY);
+        );
         stream_set_blocking($this->pipes[1], false);
         stream_set_blocking($this->pipes[4], false);
-        $this->report = '';
+        $this->reports = '';
+        $this->hasBooted = false;
+    }
+
+    private function runs(): bool
+    {
+        return $this->process !== null && proc_get_status($this->process)['running'];
     }
 
     /**
-     * The next report: that it is ready, and then one for each message.
+     * The next report.
      *
      * @return array<mixed>|null null when there was none in time, or the worker is gone
      */
     private function report(float $until): ?array
     {
-        while (!str_contains($this->report, "\n")) {
-            $left = $until - microtime(true);
-            if ($left <= 0 || feof($this->pipes[4])) {
-                $this->forward();
-                return null;
-            }
+        while (!str_contains($this->reports, "\n")) {
+            $left = min($until - microtime(true), self::PAUSE_S);
             $read = [$this->pipes[1], $this->pipes[4]];
             $none = null;
-            @stream_select($read, $none, $none, (int) $left, (int) (fmod($left, 1) * 1e6));
+            // A child that a job left behind may hold the pipes open: that the worker runs is asked for, too.
+            $came = $left > 0 && @stream_select($read, $none, $none, 0, (int) ($left * 1e6));
             $this->forward();
-            $this->report .= (string) fread($this->pipes[4], 65536);
+            $bytes = (string) fread($this->pipes[4], 65536);
+            $this->reports .= $bytes;
+            if ($bytes === '' && ($left <= 0 || feof($this->pipes[4]) || (!$came && !$this->runs()))) {
+                return null;
+            }
         }
         $this->forward();
-        [$line, $this->report] = explode("\n", $this->report, 2);
+        [$line, $this->reports] = explode("\n", $this->reports, 2);
         return Json::decode($line);
     }
 
@@ -118,11 +172,15 @@ final class Worker
 
     private function kill(): void
     {
+        if ($this->process === null) {
+            return;
+        }
         Processes::kill(proc_get_status($this->process)['pid']);
         $this->forward();
         $this->output->end();
         array_map(fclose(...), $this->pipes);
         proc_close($this->process);
         $this->process = null;
+        $this->isReady = false;
     }
 }

@@ -50,6 +50,7 @@ final class Warmth
             'instance' => $this->instance,
             'cold' => $cold,
             'boot_ms' => $this->bootMs,
+            'start_ms' => round($this->startMs, 1),
             'opcache_scripts' => $this->opcacheScripts($invocation),
         ];
         if ($this->warning !== null) {

@@ -28,7 +28,7 @@ Route::get('/sleep/{seconds}', function (string $seconds) {
     return 'slept';
 });
 
-Route::get('/big/{bytes}', fn (int $bytes) => response(str_repeat('x', $bytes), 200, ['Content-Type' => 'text/plain']));
+Route::get('/big/{bytes}', fn (int $bytes) => response(str_repeat('x', $bytes), 200, ['Content-Type' => 'text/plain; charset=UTF-8']));
 
 Route::get('/binary/{bytes}', fn (int $bytes) => response(random_bytes($bytes), 200, ['Content-Type' => 'application/octet-stream']));
 
@@ -46,6 +46,15 @@ Route::get('/throw/{message}', fn (string $message) => throw new RuntimeExceptio
 Route::get('/fatal', function () {
     ini_set('memory_limit', '32M');
     return str_repeat('x', 1 << 30);
+});
+
+// Small values by the million: PHP keeps the pages that held them.
+Route::get('/many-values/{count}', function (int $count) {
+    $values = [];
+    for ($i = 0; $i < $count; $i++) {
+        $values[] = "value $i of those that take some memory each";
+    }
+    return (string) count($values);
 });
 
 Route::get('/killed', function () {
@@ -67,20 +76,29 @@ Route::get('/after', function () {
 
 Route::get('/pid', fn () => response()->json(['pid' => getmypid(), 'ppid' => posix_getppid()]));
 
+require __DIR__ . '/conformance.php';
+
+/** Every file of a form, or of a list of them: what came of it. */
+$files = fn (array $file): array => [
+    'sha256' => is_array($file['tmp_name'])
+        ? array_map(fn ($name) => $name ? hash_file('sha256', $name) : null, $file['tmp_name'])
+        : ($file['tmp_name'] ? hash_file('sha256', $file['tmp_name']) : null),
+    'name' => $file['name'], 'type' => $file['type'], 'error' => $file['error'], 'size' => $file['size'],
+];
+
+// Whatever else is asked for (but /only/...): what the application sees of it.
 Route::any('{path}', fn (Request $request) => response()->json([
-    'server' => array_filter($_SERVER, fn ($name) => preg_match(
-        '/^(HTTP|REQUEST|SERVER|REMOTE|SCRIPT|PHP_SELF|PATH_INFO|QUERY|CONTENT|DOCUMENT|GATEWAY|HOVER_REQUEST)/',
-        $name,
-    ), ARRAY_FILTER_USE_KEY),
+    'server' => $_SERVER,
     'get' => $_GET,
     'post' => $_POST,
     'cookies' => $_COOKIE,
-    'files' => array_map(fn ($file) => [
-        'name' => $file['name'], 'type' => $file['type'], 'sha256' => hash_file('sha256', $file['tmp_name']),
-    ], $_FILES),
-    'body' => base64_encode(file_get_contents('php://input')),
+    'files' => array_map($files, $_FILES),
+    'body' => strlen($body = file_get_contents('php://input')) > 4 << 20 ? hash('sha256', $body) : base64_encode($body),
+    'input' => $request->all(),
+    'method' => $request->method(),
     'url' => $request->fullUrl(),
     'path' => $request->decodedPath(),
     'ip' => $request->ip(),
     'https' => $request->isSecure(),
-]))->where('path', '.*');
+    'json' => $request->wantsJson(),
+], 200, [], JSON_INVALID_UTF8_SUBSTITUTE))->where('path', '(?!only/).*');

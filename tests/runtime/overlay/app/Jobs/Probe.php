@@ -13,6 +13,9 @@ class Probe implements ShouldQueue
     use InteractsWithQueue;
     use Queueable;
 
+    /** @var list<string> what a job leaves in memory */
+    private static array $kept = [];
+
     public function __construct(public string $what, public string $label = '')
     {
     }
@@ -29,6 +32,9 @@ class Probe implements ShouldQueue
             'exit' => exit(9),
             'sleep' => sleep(30),
             'memory' => ini_set('memory_limit', '32M') && str_repeat('x', 1 << 30),
+            'grow' => self::$kept[] = str_repeat('x', (int) $this->label << 20),
+            'lose' => throw new RuntimeException('SQLSTATE[HY000]: General error: 2006 MySQL server has gone away'),
+            'leave' => proc_open(['/bin/sh', '-c', 'sleep 9'], [], $pipes) && posix_kill(getmypid(), 9),
             'env' => fwrite(STDOUT, 'value ' . getenv($this->label) . "\n"),
         };
     }

@@ -66,5 +66,9 @@ class Facts(Protocol):
 
     async def certificate(self, arn: str) -> Certificate | None: ...
 
+    async def key_state(self, key: str) -> str | None:
+        """The state of a KMS key, by its ARN, id or alias, as KMS calls it; None when there is no
+        such key."""
+
     async def validate(self, template: str) -> None:
         """Let CloudFormation look at a template. Raises `Rejected` with what is wrong."""

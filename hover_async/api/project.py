@@ -1,0 +1,51 @@
+"""The project's stages and its build, as they are on this machine."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hover_async.api.target import Target
+from hover_async.errors import BuildMissing, StageMismatch, UsageError
+
+if TYPE_CHECKING:
+    from hover_async.deploy.deployment import Order
+
+
+def manifest_path(root: Path, stage: str) -> Path:
+    if not stage or "/" in stage or stage.startswith("."):
+        raise UsageError(f"'{stage}' is no stage name", hint="a stage is a file .hover/STAGE.yml")
+    return root / ".hover" / f"{stage}.yml"
+
+
+def only_stage(root: Path) -> str:
+    """The stage that is meant where none is named: the build's, or the only one there is."""
+    from hover_async.build_record import read_record
+
+    with suppress(BuildMissing):
+        return read_record(root).stage
+    stages = sorted(file.stem for file in (root / ".hover").glob("*.yml"))
+    if len(stages) == 1:
+        return stages[0]
+    found = f"stages here: {', '.join(stages)}" if stages else "there is no stage here yet"
+    raise UsageError(f"no STAGE is given, and there is no build ({found})", hint="name a stage")
+
+
+def order_of(root: Path, stage: str | None, target: Target) -> Order:
+    """The project's build to be deployed. Raises `UsageError` when it is not `stage`'s."""
+    from hover_async.assets import plan_assets
+    from hover_async.build_record import ASSETS, MANIFEST, read_record
+    from hover_async.deploy.deployment import Order
+    from hover_async.deploy.lock import Holder
+    from hover_async.manifest import load_manifest
+
+    record = read_record(root)
+    if stage is not None and stage != record.stage:
+        raise StageMismatch(
+            f"the build {record.build_id} is of stage '{record.stage}', not '{stage}'",
+            hint=f"run 'hover-async build {stage}' first, or deploy '{record.stage}'",
+        )
+    manifest = load_manifest(root / MANIFEST)
+    assets = plan_assets(root / ASSETS, manifest.assets.cache_control_for)
+    return Order(record, manifest, assets, Holder.me(record.build_id), target.edge)

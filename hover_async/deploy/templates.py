@@ -1,0 +1,58 @@
+"""The two shapes of the stack in a deploy: what it grows to before the flip, and what it is cut to.
+
+Both are known before anything is touched, so that a stage too large for CloudFormation is refused
+in time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hover_async.concurrency import task_group
+from hover_async.deploy.prepare import Live, live_versions
+from hover_async.deploy.releases import live_manifest
+from hover_async.manifest import Manifest
+from hover_async.ports import Cloud
+from hover_async.template import Template, render
+from hover_async.values import Edge
+
+
+@dataclass(frozen=True)
+class Templates:
+    """`growing` has the manifest's functions and still all that is live; `settled` only the former.
+
+    They are equal where the manifest's functions and queues are those that are live already.
+    """
+
+    growing: Template
+    settled: Template
+
+
+async def plan_templates(
+    manifest: Manifest, image_uri: str, live: Live, edge: Edge, cloud: Cloud
+) -> Templates:
+    """To be called with the lock held: it asks what is live, and where its functions stand.
+
+    Raises `UsageError` when a stack would become larger than CloudFormation takes.
+    """
+    async with task_group() as reads:
+        reading = reads.start_soon(live_manifest, cloud.documents)
+        listing = reads.start_soon(cloud.stacks.functions, manifest.stack_name)
+    before = reading.return_value
+    leaving = [spec.name for spec in before.functions if spec.name not in live] if before else []
+    growing = render(
+        manifest,
+        image_uri=image_uri,
+        started={**live, **await live_versions(leaving, cloud.functions)},
+        edge=edge,
+        before=before,
+        standing=listing.return_value,
+    )
+    settled = render(
+        manifest,
+        image_uri=image_uri,
+        started=[spec.name for spec in manifest.functions],
+        edge=edge,
+        standing=growing.places,
+    )
+    return Templates(growing, settled)
