@@ -63,6 +63,13 @@ def test_command_line_is_split_by_quotes_alone(cli: Function, line: str, words: 
     assert json.loads(output(run(cli, f"probe:arguments -- {line}"))) == words
 
 
+def test_long_quoted_word_is_a_word(cli: Function) -> None:
+    """A quoted argument may be as long as a program's argument can be."""
+    words = ["x" * 100_000, '{"a": "' + 'b\\' * 10_000 + '"}']
+    line = f"\"{words[0]}\" '{words[1]}'"
+    assert json.loads(output(run(cli, f"probe:arguments -- {line}"))) == words
+
+
 def test_open_quote_is_an_error(cli: Function) -> None:
     """A quote that is not closed runs nothing."""
     assert "not closed" in cli.api.invoke({"command": "probe:exit 'oops"}).error()
