@@ -130,6 +130,11 @@ def test_job_that_ends_itself_does_not_come_again(
 
 
 WITH_DEAD_LETTERS = MANIFEST | {
+def test_job_that_deletes_itself_stays_deleted(queue: Function, bodies: Bodies) -> None:
+    """A job that throws after that, on its last try, does not come again; Laravel keeps no failure of it."""
+    assert work(queue, records(bodies({"what": "delete and throw"}), attempt=3)) == []
+
+
     "queue": {"jobs": MANIFEST["queue"]["jobs"] | {"dead-letter": True}}
 }
 

@@ -29,6 +29,7 @@ class Probe implements ShouldQueue
             'release' => $this->release(17),
             'fail' => $this->fail(new RuntimeException("job $this->label fails for good")),
             'delete' => $this->delete(),
+            'delete and throw' => $this->delete() ?? throw new RuntimeException("job $this->label throws"),
             'exit' => exit(9),
             'sleep' => sleep(30),
             'memory' => ini_set('memory_limit', '32M') && str_repeat('x', 1 << 30),
