@@ -153,6 +153,20 @@ def test_child_left_behind_is_not_waited_for(cli: Function) -> None:
     assert answer["duration_ms"] < 2000
 
 
+def test_children_of_a_command_that_obeys_are_killed(cli: Function) -> None:
+    """A command that ends when it is asked to leaves no child behind either."""
+    assert run(cli, ["probe:parent"], timeout_s=2.5)["timed_out"] is True
+    script = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null"
+    assert "sleep 63" not in cli.run("sh", "-c", script)
+
+
+def test_child_that_keeps_printing_is_not_waited_for(cli: Function) -> None:
+    """The answer is of the command that ended, whatever a process that it left behind still says."""
+    answer = run(cli, ["probe:chatty"], timeout_s=5)
+    assert answer["timed_out"] is False
+    assert answer["exit_code"] == 7
+
+
 def test_output_below_the_limit_is_whole(cli: Function) -> None:
     """Four megabytes come back, all of them."""
     answer = run(cli, ["probe:big", "4000000"])

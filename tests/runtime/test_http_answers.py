@@ -195,6 +195,14 @@ def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
     assert web.http("/sleep/0.1", timeout_s=5)["body"] == "slept"
 
 
+def test_page_that_logs_without_end_is_a_504(function: Start) -> None:
+    """However much comes, the deadline is not forgotten."""
+    web = function()
+    web.http("/")
+    assert web.http("/flood", timeout_s=3)["statusCode"] == 504
+    assert web.http("/sleep/0.1")["body"] == "slept"
+
+
 def test_changed_template_is_shown(function: Start) -> None:
     """A template that was changed after the image compiled it is compiled once more."""
     route = "<?php Illuminate\\Support\\Facades\\Route::get('/', fn () => view('home'));"

@@ -230,6 +230,11 @@ def test_job_that_ends_the_process_harms_no_other(
 
 
 def test_job_that_takes_too_long_comes_again_after_its_backoff(
+def test_job_that_prints_without_end_is_ended(queue: Function, bodies: Bodies) -> None:
+    """However much comes, the job's end is not forgotten."""
+    assert work(queue, records(bodies({"what": "flood"})), timeout_s=4) == ["m0"]
+
+
     function: Start, bodies: Bodies
 ) -> None:
     """A job's own $timeout ends it as Laravel's worker would; it comes after its backoff."""

@@ -149,12 +149,9 @@ final class Server
     /** Hands complete lines to the log; false when nothing came. */
     private function forward(): bool
     {
-        $came = false;
-        while (is_string($bytes = fread($this->stderr, 65536)) && $bytes !== '') {
-            $this->lines->add($bytes);
-            $came = true;
-        }
-        return $came;
+        $bytes = $this->stderr === null ? '' : Processes::read($this->stderr);
+        $this->lines->add($bytes);
+        return $bytes !== '';
     }
 
     private function takeLine(string $line): void

@@ -151,23 +151,17 @@ final class Worker
             $none = null;
             // A child that a job left behind may hold the pipes open: that the worker runs is asked for, too.
             $came = $left > 0 && @stream_select($read, $none, $none, 0, (int) ($left * 1e6));
-            $this->forward();
+            $this->output->add(Processes::read($this->pipes[1]));
             $bytes = (string) fread($this->pipes[4], 65536);
             $this->reports .= $bytes;
             if ($bytes === '' && ($left <= 0 || feof($this->pipes[4]) || (!$came && !$this->runs()))) {
                 return null;
             }
         }
-        $this->forward();
+        $this->output->add(Processes::read($this->pipes[1]));
         [$line, $this->reports] = explode("\n", $this->reports, 2);
-        return Json::decode($line);
-    }
-
-    private function forward(): void
-    {
-        while (is_string($bytes = fread($this->pipes[1], 65536)) && $bytes !== '') {
-            $this->output->add($bytes);
-        }
+        $report = json_decode($line, true);
+        return is_array($report) ? $report : null;
     }
 
     private function kill(): void
@@ -176,7 +170,7 @@ final class Worker
             return;
         }
         Processes::kill(proc_get_status($this->process)['pid']);
-        $this->forward();
+        $this->output->add(Processes::read($this->pipes[1]));
         $this->output->end();
         array_map(fclose(...), $this->pipes);
         proc_close($this->process);

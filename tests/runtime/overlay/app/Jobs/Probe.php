@@ -36,7 +36,16 @@ class Probe implements ShouldQueue
             'grow' => self::$kept[] = str_repeat('x', (int) $this->label << 20),
             'lose' => throw new RuntimeException('SQLSTATE[HY000]: General error: 2006 MySQL server has gone away'),
             'leave' => proc_open(['/bin/sh', '-c', 'sleep 9'], [], $pipes) && posix_kill(getmypid(), 9),
+            'flood' => $this->flood(),
+            'pretend' => file_put_contents('php://fd/4', '{"kind": "deleted", "delay": 0, "message": ""}' . "\nno report\n"),
             'env' => fwrite(STDOUT, 'value ' . getenv($this->label) . "\n"),
         };
+    }
+
+    private function flood(): never
+    {
+        while (true) {
+            fwrite(STDOUT, str_repeat("x\n", 4000));
+        }
     }
 }
