@@ -203,6 +203,13 @@ def test_page_that_logs_without_end_is_a_504(function: Start) -> None:
     assert web.http("/sleep/0.1")["body"] == "slept"
 
 
+def test_page_that_complains_much_does_not_end_the_loop(function: Start) -> None:
+    """A hundred megabytes of PHP's messages go to the log, with the memory that PHP's default gives."""
+    web = function(files={"hover_runtime/memory.ini": "memory_limit = 128M"})
+    assert web.http("/errors/100")["body"] == "complained"
+    assert web.http("/")["body"] == "home"
+
+
 def test_changed_template_is_shown(function: Start) -> None:
     """A template that was changed after the image compiled it is compiled once more."""
     route = "<?php Illuminate\\Support\\Facades\\Route::get('/', fn () => view('home'));"
