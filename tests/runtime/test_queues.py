@@ -1,6 +1,7 @@
 """Queues: Laravel's own worker on each message, and SQS told what is not done."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -233,6 +234,21 @@ def test_job_that_takes_too_long_comes_again_after_its_backoff(
 def test_job_that_prints_without_end_is_ended(queue: Function, bodies: Bodies) -> None:
     """However much comes, the job's end is not forgotten."""
     assert work(queue, records(bodies({"what": "flood"})), timeout_s=4) == ["m0"]
+
+def test_sqs_that_does_not_answer_delays_no_answer(function: Start, bodies: Bodies) -> None:
+    """What was done before it hung is done, and the batch is answered in time."""
+    messages = bodies({"what": "succeed"}, {"what": "release"})
+
+    def hang(_: object) -> tuple[int, object]:
+        time.sleep(8)
+        return 200, {}
+
+    with AwsApi(hang) as aws:
+        queue = function(role="queue", HOVER_QUEUE="jobs", AWS_ENDPOINT_URL=aws.endpoint)
+        reply = queue.api.invoke(records(messages), timeout_s=4)
+    assert reply.seconds < 4
+    assert [f["itemIdentifier"] for f in reply.answer()["batchItemFailures"]] == ["m1"]
+
 
 
     function: Start, bodies: Bodies

@@ -18,6 +18,9 @@ final class Batch
     /** Kept back from the deadline: ending a job and sending the answer. */
     private const MARGIN_S = 1.0;
 
+    /** Of these, for SQS: what it was not told by then comes again by itself. */
+    private const SQS_S = 0.7;
+
     /** Laravel's shortest timeout. A message for which less is left had better come again. */
     private const LEAST_S = 1.0;
 
@@ -59,9 +62,9 @@ final class Batch
         $this->log->warning("message {$record['messageId']} is $outcome->kind$because");
         try {
             if ($outcome->kind === Outcome::RELEASED) {
-                $this->sqs->release($record, $outcome->delayS);
+                $this->sqs->release($record, $outcome->delayS, $deadline + self::SQS_S);
             } elseif ($outcome->isFinal() && $this->hasDeadLetters) {
-                $this->sqs->bury($record);
+                $this->sqs->bury($record, $deadline + self::SQS_S);
                 return true;
             }
         } catch (RuntimeError $e) {
