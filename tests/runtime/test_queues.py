@@ -234,6 +234,30 @@ def test_job_that_takes_too_long_comes_again_after_its_backoff(
 def test_job_that_prints_without_end_is_ended(queue: Function, bodies: Bodies) -> None:
     """However much comes, the job's end is not forgotten."""
     assert work(queue, records(bodies({"what": "flood"})), timeout_s=4) == ["m0"]
+def test_what_is_done_stays_done_when_the_worker_boots_no_more(
+    function: Start, bodies: Bodies
+) -> None:
+    """A new process that does not boot, or not in time, undoes no message that was done before."""
+    boots = """<?php
+namespace App\\Providers;
+class AppServiceProvider extends \\Illuminate\\Support\\ServiceProvider
+{
+    public function register(): void
+    {
+        if (is_file('/tmp/booted') && basename($_SERVER['argv'][0]) === 'worker.php') {
+            %s;
+        }
+        touch('/tmp/booted');
+    }
+}
+"""
+    messages = bodies({"what": "succeed"}, {"what": "exit"}, {"what": "succeed"})
+    for then in ("sleep(20)", "throw new \\RuntimeException('no more')"):
+        provider = {"app/Providers/AppServiceProvider.php": boots % then}
+        queue = function(role="queue", HOVER_QUEUE="jobs", files=provider)
+        assert work(queue, records(messages), timeout_s=5) == ["m1", "m2"]
+
+
 
 def test_sqs_that_does_not_answer_delays_no_answer(function: Start, bodies: Bodies) -> None:
     """What was done before it hung is done, and the batch is answered in time."""

@@ -33,17 +33,31 @@ final class Batch
     ) {
     }
 
-    /** @param array<mixed> $event */
+    /**
+     * @param array<mixed> $event
+     * @throws RuntimeError when the worker cannot boot, and nothing of the batch is done
+     */
     public function process(array $event, Invocation $invocation): string
     {
         $deadline = $invocation->deadline - self::MARGIN_S;
         $undone = [];
         $heldGroups = [];
-        foreach ($event['Records'] as $record) {
+        foreach ($event['Records'] as $i => $record) {
             // FIFO: nothing of a group overtakes a message of it that comes again.
             $group = Sqs::isFifo($record) ? Sqs::group($record) : null;
             $isHeld = $group !== null && isset($heldGroups[$group]);
-            if ($isHeld || $deadline - microtime(true) < self::LEAST_S || !$this->isDone($record, $deadline)) {
+            $isTried = !$isHeld && $deadline - microtime(true) >= self::LEAST_S;
+            try {
+                $isDone = $isTried && $this->isDone($record, $deadline);
+            } catch (RuntimeError $e) {
+                if (count($undone) === $i) {
+                    throw $e;
+                }
+                $this->log->error($e->getMessage());
+                $isDone = false;
+                $deadline = 0.0; // for the others neither
+            }
+            if (!$isDone) {
                 $undone[] = ['itemIdentifier' => $record['messageId']];
                 $heldGroups[$group ?? ''] = true;
             }

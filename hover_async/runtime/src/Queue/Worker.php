@@ -60,10 +60,13 @@ final class Worker
     /**
      * @param array<mixed> $record of SQS
      * @param float $deadline at least a second away
+     * @throws RuntimeError when the worker cannot boot
      */
     public function work(array $record, float $deadline): Outcome
     {
-        $this->waitUntilReady();
+        if (!$this->isReadyBy($deadline)) {
+            return new Outcome(Outcome::UNKNOWN, 0, 'the worker still boots');
+        }
         $this->isReady = false;
         // Laravel's own timeout comes first, and decides whether the job may be tried again; ours ends what does not listen.
         $seconds = max(1, (int) ($deadline - microtime(true)));
@@ -93,14 +96,18 @@ final class Worker
         }
     }
 
-    private function waitUntilReady(): void
+    /** False when it still boots at the deadline; it is not ended then, but serves the next event. */
+    private function isReadyBy(float $deadline): bool
     {
         while (!$this->isReady || !$this->runs()) {
             if ($this->process === null) {
                 $this->start();
             }
-            $report = $this->report(microtime(true) + self::BOOT_TIMEOUT_S);
+            $report = $this->report(min($deadline, microtime(true) + self::BOOT_TIMEOUT_S));
             $this->isReady = $report !== null && $report['kind'] === self::READY;
+            if ($report === null && $this->runs() && microtime(true) >= $deadline) {
+                return false;
+            }
             if (!$this->isReady) {
                 $hadBooted = $this->hasBooted;
                 $this->kill();
@@ -110,6 +117,7 @@ final class Worker
             }
             $this->hasBooted = $this->isReady;
         }
+        return true;
     }
 
     private function start(): void
