@@ -130,12 +130,12 @@ def test_job_that_ends_itself_does_not_come_again(
     assert work(queue, records(bodies({"what": what}))) == []
 
 
-WITH_DEAD_LETTERS = MANIFEST | {
 def test_job_that_deletes_itself_stays_deleted(queue: Function, bodies: Bodies) -> None:
     """A job that throws after that, on its last try, does not come again; Laravel keeps no failure of it."""
     assert work(queue, records(bodies({"what": "delete and throw"}), attempt=3)) == []
 
 
+WITH_DEAD_LETTERS = MANIFEST | {
     "queue": {"jobs": MANIFEST["queue"]["jobs"] | {"dead-letter": True}}
 }
 
@@ -230,10 +230,29 @@ def test_job_that_ends_the_process_harms_no_other(
     assert any(line.startswith("job last") for line in queue.messages())
 
 
-def test_job_that_takes_too_long_comes_again_after_its_backoff(
 def test_job_that_prints_without_end_is_ended(queue: Function, bodies: Bodies) -> None:
     """However much comes, the job's end is not forgotten."""
     assert work(queue, records(bodies({"what": "flood"})), timeout_s=4) == ["m0"]
+def test_worker_that_dies_between_events_is_replaced(queue: Function, bodies: Bodies) -> None:
+    """A process that was ready, and was killed while nobody looked, costs no message a try."""
+    messages = bodies({"what": "succeed", "label": "one"})
+    assert work(queue, records(messages)) == []
+    (pid,) = (line.split()[-1] for line in queue.messages() if line.startswith("job one"))
+    queue.run("sh", "-c", f"kill -9 {pid}; sleep 0.2")
+    assert work(queue, records(messages)) == []
+
+
+def test_job_that_says_what_only_the_worker_may_ends_nothing(
+    queue: Function, bodies: Bodies
+) -> None:
+    """What is written where the worker reports harms that process only."""
+    work(queue, records(bodies({"what": "pretend"})))
+    assert work(queue, records(bodies({"what": "succeed", "label": "next"}))) == []
+    assert any(line.startswith("job next") for line in queue.messages())
+
+
+
+
 def test_what_is_done_stays_done_when_the_worker_boots_no_more(
     function: Start, bodies: Bodies
 ) -> None:
@@ -258,7 +277,6 @@ class AppServiceProvider extends \\Illuminate\\Support\\ServiceProvider
         assert work(queue, records(messages), timeout_s=5) == ["m1", "m2"]
 
 
-
 def test_sqs_that_does_not_answer_delays_no_answer(function: Start, bodies: Bodies) -> None:
     """What was done before it hung is done, and the batch is answered in time."""
     messages = bodies({"what": "succeed"}, {"what": "release"})
@@ -274,7 +292,7 @@ def test_sqs_that_does_not_answer_delays_no_answer(function: Start, bodies: Bodi
     assert [f["itemIdentifier"] for f in reply.answer()["batchItemFailures"]] == ["m1"]
 
 
-
+def test_job_that_takes_too_long_comes_again_after_its_backoff(
     function: Start, bodies: Bodies
 ) -> None:
     """A job's own $timeout ends it as Laravel's worker would; it comes after its backoff."""

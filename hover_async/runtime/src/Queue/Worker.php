@@ -149,7 +149,7 @@ final class Worker
     /**
      * The next report.
      *
-     * @return array<mixed>|null null when there was none in time, or the worker is gone
+     * @return array<mixed>|null null when there was none in time or none that makes sense, or the worker is gone
      */
     private function report(float $until): ?array
     {
