@@ -65,7 +65,7 @@ def test_command_line_is_split_by_quotes_alone(cli: Function, line: str, words: 
 
 def test_long_quoted_word_is_a_word(cli: Function) -> None:
     """A quoted argument may be as long as a program's argument can be."""
-    words = ["x" * 100_000, '{"a": "' + 'b\\' * 10_000 + '"}']
+    words = ["x" * 100_000, '{"a": "' + "b\\" * 10_000 + '"}']
     line = f"\"{words[0]}\" '{words[1]}'"
     assert json.loads(output(run(cli, f"probe:arguments -- {line}"))) == words
 

@@ -204,7 +204,7 @@ def test_page_that_logs_without_end_is_a_504(function: Start) -> None:
 
 
 def test_page_that_complains_much_does_not_end_the_loop(function: Start) -> None:
-    """A hundred megabytes of PHP's messages go to the log, with the memory that PHP's default gives."""
+    """A hundred megabytes of PHP's messages go to the log, in 128 MB, PHP's own default."""
     web = function(files={"hover_runtime/memory.ini": "memory_limit = 128M"})
     assert web.http("/errors/100")["body"] == "complained"
     assert web.http("/")["body"] == "home"

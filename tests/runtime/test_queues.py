@@ -104,6 +104,14 @@ def test_released_job_comes_again_when_it_wishes(function: Start, bodies: Bodies
         assert aws.calls[0].json["VisibilityTimeout"] == 17
 
 
+def test_long_release_is_one_that_sqs_takes(function: Start, bodies: Bodies) -> None:
+    """SQS counts its twelve hours from when Lambda took the message: a little less is asked for."""
+    with AwsApi(lambda _: (200, {})) as aws:
+        queue = function(role="queue", HOVER_QUEUE="jobs", AWS_ENDPOINT_URL=aws.endpoint)
+        assert work(queue, records(bodies({"what": "release", "label": "long"}))) == ["m0"]
+        assert 41_000 < aws.calls[0].json["VisibilityTimeout"] < 43_200 - 900
+
+
 def test_release_that_sqs_refuses_still_comes_again(queue: Function, bodies: Bodies) -> None:
     """Without SQS the message is still named; its visibility timeout brings it back."""
     assert work(queue, records(bodies({"what": "release"}))) == ["m0"]
@@ -131,7 +139,7 @@ def test_job_that_ends_itself_does_not_come_again(
 
 
 def test_job_that_deletes_itself_stays_deleted(queue: Function, bodies: Bodies) -> None:
-    """A job that throws after that, on its last try, does not come again; Laravel keeps no failure of it."""
+    """A job that throws after that, on its last try, does not come again, nor fails."""
     assert work(queue, records(bodies({"what": "delete and throw"}), attempt=3)) == []
 
 
@@ -233,6 +241,8 @@ def test_job_that_ends_the_process_harms_no_other(
 def test_job_that_prints_without_end_is_ended(queue: Function, bodies: Bodies) -> None:
     """However much comes, the job's end is not forgotten."""
     assert work(queue, records(bodies({"what": "flood"})), timeout_s=4) == ["m0"]
+
+
 def test_worker_that_dies_between_events_is_replaced(queue: Function, bodies: Bodies) -> None:
     """A process that was ready, and was killed while nobody looked, costs no message a try."""
     messages = bodies({"what": "succeed", "label": "one"})
@@ -249,8 +259,6 @@ def test_job_that_says_what_only_the_worker_may_ends_nothing(
     work(queue, records(bodies({"what": "pretend"})))
     assert work(queue, records(bodies({"what": "succeed", "label": "next"}))) == []
     assert any(line.startswith("job next") for line in queue.messages())
-
-
 
 
 def test_what_is_done_stays_done_when_the_worker_boots_no_more(

@@ -26,7 +26,7 @@ class Probe implements ShouldQueue
         match ($this->what) {
             'succeed' => null,
             'throw' => throw new RuntimeException("job $this->label throws"),
-            'release' => $this->release(17),
+            'release' => $this->release($this->label === 'long' ? 86400 : 17),
             'fail' => $this->fail(new RuntimeException("job $this->label fails for good")),
             'delete' => $this->delete(),
             'delete and throw' => $this->delete() ?? throw new RuntimeException("job $this->label throws"),
