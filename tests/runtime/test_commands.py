@@ -161,7 +161,7 @@ def test_children_of_a_command_that_obeys_are_killed(cli: Function) -> None:
 
 
 def test_child_that_keeps_printing_is_not_waited_for(cli: Function) -> None:
-    """The answer is of the command that ended, whatever a process that it left behind still says."""
+    """The answer is of the command that ended, whatever its child still says."""
     answer = run(cli, ["probe:chatty"], timeout_s=5)
     assert answer["timed_out"] is False
     assert answer["exit_code"] == 7
