@@ -34,6 +34,7 @@ STAND_INS: dict[str, Any] = {
 TOGETHER: Mapping[KeyPath, Sequence[KeyPath]] = {
     ("vpc", "security-groups"): [("vpc",)],
     ("vpc", "subnets"): [("vpc",)],
+    ("alarms", "topic"): [("alarms",)],
     ("http", "domains"): [("http", "domains"), ("http", "certificate")],
     ("http", "certificate"): [("http", "domains"), ("http", "certificate")],
 }
@@ -150,6 +151,8 @@ def _drop(data: dict[str, Any], path: KeyPath) -> None:
     first = str(path[0])
     if first in STAND_INS:
         data[first] = STAND_INS[first]
+        if first == "region":  # what another key is compared with
+            data.pop("alarms", None)
     else:
         for key in TOGETHER.get(path[:2], [path]):
             _drop_key(data, key)
