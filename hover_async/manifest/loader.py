@@ -39,6 +39,8 @@ TOGETHER: Mapping[KeyPath, Sequence[KeyPath]] = {
     ("http", "certificate"): [("http", "domains"), ("http", "certificate")],
 }
 """What goes with a key that is wrong, for it cannot stand without it."""
+COMPARED_WITH: Mapping[str, Sequence[KeyPath]] = {"region": [("alarms",), ("auth", "secrets-key")]}
+"""What must not be compared with a stand-in."""
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -151,8 +153,8 @@ def _drop(data: dict[str, Any], path: KeyPath) -> None:
     first = str(path[0])
     if first in STAND_INS:
         data[first] = STAND_INS[first]
-        if first == "region":  # what another key is compared with
-            data.pop("alarms", None)
+        for key in COMPARED_WITH.get(first, ()):
+            _drop_key(data, key)
     else:
         for key in TOGETHER.get(path[:2], [path]):
             _drop_key(data, key)
