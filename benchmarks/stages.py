@@ -26,6 +26,8 @@ from tests.e2e.tiny import TinyStage, tiny_stage
 
 INSTANCE = "stages"
 SIZES = (3, 19, 98, 300)
+BORDER = (50, 160)
+"""A stage of the first size is one stack, one of the second is not."""
 HEAD = ("functions", "operation", "stacks", "seconds", "CPU s", "seen")
 
 
@@ -39,7 +41,7 @@ def main() -> None:
 async def measure(sizes: list[int], busybox: Path) -> None:
     local = await up(print, instance=INSTANCE)
     try:
-        print("{:>9}  {:28} {:>6} {:>8} {:>6}  {}".format(*HEAD))
+        print("{:>9}  {:30} {:>6} {:>8} {:>6}  {}".format(*HEAD))
         for size in sizes:
             with TemporaryDirectory() as directory:
                 async with tiny_stage(local, busybox, Path(directory)) as stage:
@@ -65,6 +67,9 @@ class Run:
         renamed = self.queue(count - 1, renamed={"queues": [f"jobs-{count - 1}"]})
         await self.deploy("one function renamed", renamed)
         await self.deploy("one function more", {**renamed, "more": {}})
+        if BORDER[0] <= self.functions < BORDER[1]:
+            grown = {**renamed, **{f"more-{number}": {} for number in range(BORDER[1] - count)}}
+            await self.deploy("grown over one stack's border", grown)
         await self.timed("stack deleted", self.stage.delete, self.is_gone)
 
     async def deploy(self, operation: str, queue: Mapping[str, object]) -> None:
@@ -100,7 +105,7 @@ class Run:
         stacks = len({"", *places.values()}) if places else 0
         told = await seen()
         print(
-            f"{self.functions:9}  {operation:28} {stacks:6} {seconds:8.1f} {cpu_s:6.1f}  {told}",
+            f"{self.functions:9}  {operation:30} {stacks:6} {seconds:8.1f} {cpu_s:6.1f}  {told}",
             flush=True,
         )
 

@@ -11,12 +11,12 @@ from hover_async.errors import NotFound
 
 
 class SqsQueues:
-    """`Queues` over SQS; `arn_prefix` is an ARN up to the queue's name."""
+    """`Queues` over SQS; ARNs and URLs of queues begin so, and end with a queue's name."""
 
-    def __init__(self, sqs: Service, *, arn_prefix: str) -> None:
+    def __init__(self, sqs: Service, *, arn_prefix: str, url_prefix: str) -> None:
         self._sqs = sqs
         self._arn_prefix = arn_prefix
-        self._urls: dict[str, str] = {}
+        self._url_prefix = url_prefix
 
     def arn(self, name: str) -> str:
         return f"{self._arn_prefix}{name}"
@@ -32,7 +32,7 @@ class SqsQueues:
     async def create(
         self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
-        answer = await self._sqs.call(
+        await self._sqs.call(
             CREATE,
             "CreateQueue",
             f"queue '{name}'",
@@ -40,7 +40,6 @@ class SqsQueues:
             Attributes=dict(attributes),
             tags=dict(tags),
         )
-        self._urls[name] = answer["QueueUrl"]
 
     async def change(self, name: str, attributes: Mapping[str, str]) -> None:
         await self._of(SETTLE, "SetQueueAttributes", name, Attributes=dict(attributes))
@@ -54,11 +53,7 @@ class SqsQueues:
         await self._of(SETTLE, "TagQueue", name, Tags=dict(tags))
 
     async def _of(self, policy: Policy, operation: str, name: str, **parameters: Any) -> Answer:
-        """A call about the queue, by the URL that SQS itself gives it."""
-        subject = f"queue '{name}'"
-        if name not in self._urls:
-            answer = await self._sqs.call(READ, "GetQueueUrl", subject, QueueName=name)
-            self._urls[name] = answer["QueueUrl"]
+        url = f"{self._url_prefix}{name}"
         return await self._sqs.call(
-            policy, operation, subject, QueueUrl=self._urls[name], **parameters
+            policy, operation, f"queue '{name}'", QueueUrl=url, **parameters
         )

@@ -103,7 +103,11 @@ async def open_cloud(
             stacks=CloudFormationStacks(cloudformation),
             change_sets=CloudFormationChangeSets(cloudformation),
             functions=LambdaFunctions(lambdas, invocations),
-            queues=SqsQueues(await opener.open("sqs"), arn_prefix=address.queues_arn),
+            queues=SqsQueues(
+                await opener.open("sqs"),
+                arn_prefix=address.queues_arn,
+                url_prefix=address.queues_url,
+            ),
             logs=CloudWatchLogGroups(await opener.open("logs")),
             facts=AwsFacts(
                 Services(sts, records, ecr, lambdas, cloudformation),
@@ -167,6 +171,11 @@ class _Address:
     @property
     def queues_arn(self) -> str:
         return f"arn:{self.identity.partition}:sqs:{self.region}:{self.identity.account}:"
+
+    @property
+    def queues_url(self) -> str:
+        endpoint = self.endpoint_url or f"https://sqs.{self.region}.{self._suffix}"
+        return f"{endpoint.rstrip('/')}/{self.identity.account}/"
 
     @property
     def _suffix(self) -> str:

@@ -28,8 +28,9 @@ from hover_async.deploy.planned import (
     PlannedStack,
 )
 from hover_async.deploy.prepare import AT_ONCE, live_versions
-from hover_async.deploy.provision import EMPTY, INLINE_TEMPLATE_BYTES, UPDATABLE, obstacle
+from hover_async.deploy.provision import INLINE_TEMPLATE_BYTES
 from hover_async.deploy.releases import LiveRelease, live_manifest, live_release
+from hover_async.deploy.stack_states import EMPTY, UPDATABLE, obstacle
 from hover_async.deploy.templates import plan_templates
 from hover_async.deploy.upload import PlannedUpload, plan_upload
 from hover_async.errors import AccessDenied, AwsError, DeployError, NotFound

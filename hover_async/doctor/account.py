@@ -7,13 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from hover_async.concurrency import bounded_map
 from hover_async.deploy.lock import running_deploy
-from hover_async.deploy.provision import (
-    CLEANING_UP,
-    EMPTY,
-    INLINE_TEMPLATE_BYTES,
-    obstacle,
-)
+from hover_async.deploy.provision import INLINE_TEMPLATE_BYTES
 from hover_async.deploy.releases import live_manifest
+from hover_async.deploy.stack_states import CLEANING_UP, EMPTY, obstacle
 from hover_async.doctor.beside import beside_checks
 from hover_async.doctor.diagnosis import Check, Finding, failed, ok, warning
 from hover_async.doctor.machine import Patient, template_of

@@ -100,7 +100,6 @@ def _beside(names: Names) -> list[Grant]:
             [
                 "sqs:CreateQueue",
                 "sqs:GetQueueAttributes",
-                "sqs:GetQueueUrl",
                 "sqs:ListQueueTags",
                 "sqs:SetQueueAttributes",
                 "sqs:TagQueue",

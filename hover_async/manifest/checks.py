@@ -39,10 +39,7 @@ def cross_checks(manifest: Manifest) -> Iterator[Found]:
 
 
 def advice(manifest: Manifest) -> Iterator[str]:
-    """What is legal and may still go wrong, in a sentence each.
-
-    No check, for it depends on the account, or on how busy the functions become.
-    """
+    """What is legal and may still go wrong, in a sentence each: it depends on the account."""
     reserves = [manifest.http.concurrency, manifest.cli.concurrency]
     reserves += [queue.concurrency for queue in manifest.queues.values()]
     reserved = sum(reserve or 0 for reserve in reserves)
@@ -52,13 +49,6 @@ def advice(manifest: Manifest) -> Iterator[str]:
             f"{USUAL_CONCURRENCY:,} unless AWS has raised it, and {ALWAYS_UNRESERVED} of it "
             "cannot be reserved"
         )
-    for key, queue in manifest.queues.items():
-        if queue.dead_letter and queue.concurrency and not queue.max_concurrency:
-            yield (
-                f"queue.{key}: SQS counts a message that finds all {queue.concurrency} reserved "
-                "containers busy as tried, and may move it to the dead letters without a try; "
-                "'max-concurrency' hands over no more than can run"
-            )
 
 
 def _stage_checks(manifest: Manifest) -> Iterator[Found]:

@@ -34,10 +34,13 @@ STAND_INS: dict[str, Any] = {
 TOGETHER: Mapping[KeyPath, Sequence[KeyPath]] = {
     ("vpc", "security-groups"): [("vpc",)],
     ("vpc", "subnets"): [("vpc",)],
+    ("alarms", "topic"): [("alarms",)],
     ("http", "domains"): [("http", "domains"), ("http", "certificate")],
     ("http", "certificate"): [("http", "domains"), ("http", "certificate")],
 }
 """What goes with a key that is wrong, for it cannot stand without it."""
+COMPARED_WITH: Mapping[str, Sequence[KeyPath]] = {"region": [("alarms",), ("auth", "secrets-key")]}
+"""What must not be compared with a stand-in."""
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -150,6 +153,8 @@ def _drop(data: dict[str, Any], path: KeyPath) -> None:
     first = str(path[0])
     if first in STAND_INS:
         data[first] = STAND_INS[first]
+        for key in COMPARED_WITH.get(first, ()):
+            _drop_key(data, key)
     else:
         for key in TOGETHER.get(path[:2], [path]):
             _drop_key(data, key)

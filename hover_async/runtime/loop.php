@@ -37,6 +37,10 @@ require __DIR__ . '/autoload.php';
         }
         $api->answer($invocation->requestId, $answer);
         unset($invocation, $answer);
-        $container->rest();
+        try {
+            $container->rest();
+        } catch (Throwable $e) {
+            $log->error($e->getMessage());
+        }
     }
 })();

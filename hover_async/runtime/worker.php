@@ -31,6 +31,7 @@ final class SqsJob extends Job implements JobContract
     public bool $failureIsKept = false;
 
     private int $delayS = 0;
+    private bool $wasDeletedFirst = false;
 
     /** @param array<mixed> $record */
     public function __construct(Container $container, private readonly array $record)
@@ -55,6 +56,13 @@ final class SqsJob extends Job implements JobContract
         return (int) ($this->record['attributes']['ApproximateReceiveCount'] ?? 1);
     }
 
+    /** Of a job that deleted itself before it failed Laravel keeps no failure (Illuminate\Queue\Jobs\Job::fail). */
+    public function markAsFailed(): void
+    {
+        $this->wasDeletedFirst = $this->wasDeletedFirst || ($this->isDeleted() && !$this->hasFailed());
+        parent::markAsFailed();
+    }
+
     /** @param int|\DateTimeInterface|\DateInterval $delay */
     public function release($delay = 0): void
     {
@@ -65,6 +73,7 @@ final class SqsJob extends Job implements JobContract
     public function outcome(string $message): Outcome
     {
         return match (true) {
+            $this->wasDeletedFirst => new Outcome(Outcome::DELETED),
             $this->hasFailed() && $this->failureIsKept => new Outcome(Outcome::FAILED, 0, $message),
             $this->hasFailed() => new Outcome(Outcome::UNRECORDED, 0, $message),
             $this->isReleased() => new Outcome(Outcome::RELEASED, $this->delayS, $message),
@@ -80,6 +89,7 @@ final class JobWorker extends LaravelWorker
     private bool $connectionIsLost = false;
     private int $secondsLeft = 0;
     private WorkerOptions $options;
+    private SqsJob $job;
 
     /** @var Closure(Outcome): void */
     private Closure $report;
@@ -90,6 +100,7 @@ final class JobWorker extends LaravelWorker
         $this->secondsLeft = $secondsLeft;
         $this->options = $options;
         $this->report = $report;
+        $this->job = $job;
         if (isset($this->resetScope)) {
             ($this->resetScope)();
         }
@@ -97,7 +108,6 @@ final class JobWorker extends LaravelWorker
             pcntl_async_signals(true);
             $this->registerTimeoutHandler($job, $options);
         }
-        $this->currentJob = $job;
         $message = '';
         try {
             $this->process('sqs', $job, $options);
@@ -121,7 +131,7 @@ final class JobWorker extends LaravelWorker
     /** Called by the timeout's signal, when Laravel has decided whether the job may be tried again. */
     public function kill($status = 0, ...$more): void
     {
-        $job = $this->currentJob;
+        $job = $this->job;
         if (!$job->isDeleted() && !$job->isReleased() && !$job->hasFailed()) {
             $job->release($this->calculateBackoff($job, $this->options));
         }
@@ -157,7 +167,7 @@ final class JobWorker extends LaravelWorker
         $app->make('events'),
         $app->make(ExceptionHandler::class),
         static fn (): bool => false,
-        (fn (): ?callable => $this->resetScope)->call($app->make('queue.worker')),
+        (fn (): ?callable => $this->resetScope ?? null)->call($app->make('queue.worker')),
     );
     $worker->setCache($app->make('cache')->driver()); // counts a job's exceptions, for its $maxExceptions
     $workerOptions = new WorkerOptions(

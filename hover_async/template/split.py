@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import NamedTuple
 
 from hover_async.values import FunctionName
 
@@ -22,15 +21,15 @@ Places = Mapping[FunctionName, str]
 """Where each function stands: a nested stack's logical id, or `OWN`."""
 
 
-class Size(NamedTuple):
+@dataclass(frozen=True)
+class Size:
     """How much of a template something takes."""
 
     resources: int
     size_bytes: int
 
-    def __add__(self, other: tuple[object, ...]) -> Size:
-        resources, size_bytes = Size(*other)  # type: ignore[arg-type]
-        return Size(self.resources + resources, self.size_bytes + size_bytes)
+    def __add__(self, other: Size) -> Size:
+        return Size(self.resources + other.resources, self.size_bytes + other.size_bytes)
 
     def fits(self, room: Size) -> bool:
         return self.resources <= room.resources and self.size_bytes <= room.size_bytes
@@ -42,17 +41,22 @@ ROOM = Size(400, 800_000)
 """Up to here a stack takes new functions; the rest is for those it has, should they grow."""
 
 
+EMPTY = Size(0, 0)
+
+
 @dataclass
 class _Stacks:
+    """How much each stack holds, by its place."""
+
     taken: dict[str, Size] = field(default_factory=dict)
 
     def add(self, place: str, size: Size) -> None:
-        self.taken[place] = self.taken.get(place, Size(0, 0)) + size
+        self.taken[place] = self.taken.get(place, EMPTY) + size
 
     def with_room_for(self, size: Size) -> str:
         places = (OWN, *(f"Workers{number}" for number in range(1, len(self.taken) + 1)))
         for place in places:
-            if (self.taken.get(place, Size(0, 0)) + size).fits(ROOM):
+            if (self.taken.get(place, EMPTY) + size).fits(ROOM):
                 return place
         return next(
             place

@@ -101,7 +101,7 @@ async def test_a_stages_queues(cloud: Cloud, name: str) -> None:
     assert dead is not None
     policy = json.loads(dead["RedrivePolicy"])
     assert policy["deadLetterTargetArn"] == cloud.queues.arn(f"mails-{name}-dead.fifo")
-    assert int(policy["maxReceiveCount"]) == 3
+    assert int(policy["maxReceiveCount"]) == 1000
 
     changed = manifest(name=name, queue={"jobs": {**jobs, "timeout": 10, "dead-letter": False}})
     due = {"VisibilityTimeout": "60", "RedrivePolicy": ""}

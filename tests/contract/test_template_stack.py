@@ -22,7 +22,7 @@ from hover_async.events import Event
 from hover_async.local import LocalAws
 from hover_async.manifest import Manifest
 from hover_async.ports import ObjectHeaders
-from hover_async.template import Nested, Template, render, template_key
+from hover_async.template import Nested, Places, Template, render, template_key
 from hover_async.values import LATEST, LIVE, Digest, Edge, FunctionName
 from tests.contract.conftest import Backend
 from tests.unit.manifests import manifest
@@ -76,7 +76,13 @@ class Stage:
         host = urlsplit(self.edge.url_of(domain)).netloc
         return Visit(host, urlsplit(f"//{host}").port or 80)
 
-    async def stand(self, image: Digest, *, started: Collection[FunctionName] = ()) -> Stack:
+    async def stand(
+        self,
+        image: Digest,
+        *,
+        started: Collection[FunctionName] = (),
+        standing: Places | None = None,
+    ) -> Stack:
         """The stack with this image."""
         cloud = self.backend.cloud
         await cloud.assets.ensure_bucket()
@@ -87,6 +93,7 @@ class Stage:
             image_uri=cloud.registry.deployable(image),
             started=started,
             edge=self.edge,
+            standing=standing,
         )
         self.events.clear()
         return await provision_stack(
@@ -145,6 +152,34 @@ async def test_another_image_moves_no_alias(stage: Stage) -> None:
     for function in stage.functions:
         assert (await functions.state(function, LATEST)).image_uri.endswith(two)
     assert (await stage.stand(two)).done == "unchanged"
+
+
+async def test_nested_stacks_get_another_image_as_well(stage: Stage) -> None:
+    """Functions in nested stacks are listed with their place, get the new image, and keep their
+    alias; what stands in a nested stack can go, and leave the others alone."""
+    functions = stage.backend.cloud.functions
+    one, two = [await stage.backend.push(tag, build=tag) for tag in ("one", "two")]
+    http, cli, default, slow = stage.functions
+    standing = {default: "Workers1", slow: "Workers2"}
+    await stage.stand(one, standing=standing)
+    places = {http: "", cli: "", **standing}
+    assert await stage.backend.cloud.stacks.functions(stage.manifest.stack_name) == places
+    before = [await functions.alias(name, LIVE) for name in stage.functions]
+    assert (await stage.stand(two, started=[default], standing=standing)).done == "updated"
+    assert [await functions.alias(name, LIVE) for name in stage.functions] == before
+    for function in stage.functions:
+        assert (await functions.state(function, LATEST)).image_uri.endswith(two)
+
+    without = {key: spec for key, spec in stage.manifest.queues.items() if key != "default"}
+    stage.manifest = stage.manifest.model_copy(update={"queues": without})
+    await stage.stand(two, standing=standing)
+    left = await stage.backend.cloud.stacks.functions(stage.manifest.stack_name)
+    assert left == {http: "", cli: "", slow: "Workers2"}
+    assert [await functions.alias(name, LIVE) for name in (http, cli, slow)] == [
+        before[0],
+        before[1],
+        before[3],
+    ]
 
 
 async def test_starting_the_workers_moves_no_alias(stage: Stage) -> None:

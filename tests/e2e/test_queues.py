@@ -39,9 +39,10 @@ queue:
     max-concurrency: 2
     queues: [ten]
   brief:
-    timeout: 5
+    timeout: 2
     tries: 2
     backoff: 1
+    batch: 3
     max-concurrency: 2
     queues: [brief, orders.fifo]
   dead:
@@ -52,8 +53,8 @@ queue:
     dead-letter: on
     queues: [doomed]
 """
-VISIBILITY_S = 6 * 5
-"""Of the queues whose function has a timeout of 5 seconds."""
+VISIBILITY_S = 6 * 2 * 3
+"""Of the queues whose function has 2 seconds for each of three jobs."""
 FIRST_WITHIN_S = 30
 """From a message to its first attempt: a container boots, beside others."""
 AGAIN_WITHIN_S = VISIBILITY_S + 20

@@ -54,8 +54,9 @@ async def test_a_stage_is_deployed_updated_and_deleted(stage: TinyStage, functio
 async def test_functions_come_and_go_and_no_job_is_lost(
     stage: TinyStage, local_aws: LocalAws
 ) -> None:
-    """While jobs are sent all the time: a function is added, another renamed, then one removed.
-    Every job is worked on, and none by a version that was not live."""
+    """While jobs are sent all the time: a function is added, another renamed, then one removed; at
+    last a queue leaves the manifest with a job in it, and comes back. Every job is worked on, and
+    none by a version that was not live."""
     gateway = (await engine.find()).gateway
     assert gateway
     with witness(gateway) as seen:
@@ -67,13 +68,18 @@ async def test_functions_come_and_go_and_no_job_is_lost(
             await stage.deploy({"new": {"queues": ["default"]}, "other": {}})
             await stage.deploy({"new": {"queues": ["default"]}})
         jobs.wait_until_done()
+        await stage.deploy({})
+        jobs.send()
+        await stage.deploy({"again": {"queues": ["default"]}})
+        jobs.wait_until_done()
     assert set(seen.jobs) == set(range(jobs.sent))
     workers = {worker for workers in seen.jobs.values() for worker in workers}
-    old, new = f"{stage.name}-old-queue", f"{stage.name}-new-queue"
-    assert {function for function, _ in workers} == {old, new}
+    old, new, again = (f"{stage.name}-{name}-queue" for name in ("old", "new", "again"))
+    assert {function for function, _ in workers} == {old, new, again}
+    assert seen.jobs[jobs.sent - 1] == [(again, "1")]
     assert "$LATEST" not in {version for _, version in workers}
     live = {str(name) for name in await stage.live()}
-    assert live == {f"{stage.name}-http", f"{stage.name}-cli", new}
+    assert live == {f"{stage.name}-http", f"{stage.name}-cli", again}
 
 
 @dataclass
@@ -130,10 +136,13 @@ class Jobs:
             sender.join()
 
     def _send(self) -> None:
-        sqs, url = self._queue()
         while not self._over.wait(0.2):
-            sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"job": self.sent}))
-            self.sent += 1
+            self.send()
+
+    def send(self) -> None:
+        sqs, url = self._queue()
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"job": self.sent}))
+        self.sent += 1
 
     def wait_until_done(self) -> None:
         """Until the queue is empty, and nobody holds a message of it."""

@@ -63,6 +63,13 @@ def test_command_line_is_split_by_quotes_alone(cli: Function, line: str, words: 
     assert json.loads(output(run(cli, f"probe:arguments -- {line}"))) == words
 
 
+def test_long_quoted_word_is_a_word(cli: Function) -> None:
+    """A quoted argument may be as long as a program's argument can be."""
+    words = ["x" * 100_000, '{"a": "' + "b\\" * 10_000 + '"}']
+    line = f"\"{words[0]}\" '{words[1]}'"
+    assert json.loads(output(run(cli, f"probe:arguments -- {line}"))) == words
+
+
 def test_open_quote_is_an_error(cli: Function) -> None:
     """A quote that is not closed runs nothing."""
     assert "not closed" in cli.api.invoke({"command": "probe:exit 'oops"}).error()
@@ -144,6 +151,20 @@ def test_child_left_behind_is_not_waited_for(cli: Function) -> None:
     answer = run(cli, ["probe:daemon"])
     assert answer["exit_code"] == 0
     assert answer["duration_ms"] < 2000
+
+
+def test_children_of_a_command_that_obeys_are_killed(cli: Function) -> None:
+    """A command that ends when it is asked to leaves no child behind either."""
+    assert run(cli, ["probe:parent"], timeout_s=2.5)["timed_out"] is True
+    script = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null"
+    assert "sleep 63" not in cli.run("sh", "-c", script)
+
+
+def test_child_that_keeps_printing_is_not_waited_for(cli: Function) -> None:
+    """The answer is of the command that ended, whatever its child still says."""
+    answer = run(cli, ["probe:chatty"], timeout_s=5)
+    assert answer["timed_out"] is False
+    assert answer["exit_code"] == 7
 
 
 def test_output_below_the_limit_is_whole(cli: Function) -> None:

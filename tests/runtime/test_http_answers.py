@@ -195,6 +195,29 @@ def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
     assert web.http("/sleep/0.1", timeout_s=5)["body"] == "slept"
 
 
+def test_page_that_logs_without_end_is_a_504(function: Start) -> None:
+    """However much comes, the deadline is not forgotten."""
+    web = function()
+    web.http("/")
+    assert web.http("/flood", timeout_s=3)["statusCode"] == 504
+    assert web.http("/sleep/0.1")["body"] == "slept"
+
+
+def test_page_that_complains_much_does_not_end_the_loop(function: Start) -> None:
+    """A hundred megabytes of PHP's messages go to the log, in 128 MB, PHP's own default."""
+    web = function(files={"hover_runtime/memory.ini": "memory_limit = 128M"})
+    assert web.http("/errors/100")["body"] == "complained"
+    assert web.http("/")["body"] == "home"
+
+
+def test_changed_template_is_shown(function: Start) -> None:
+    """A template that was changed after the image compiled it is compiled once more."""
+    route = "<?php Illuminate\\Support\\Facades\\Route::get('/', fn () => view('home'));"
+    template = {"resources/views/home.blade.php": "{{ 6 * 7 }} is new", "routes/web.php": route}
+    web = function(files=template, files_of=int(time.time()))
+    assert web.http("/")["body"] == "42 is new"
+
+
 def test_worker_that_keeps_much_memory_is_renewed(function: Start) -> None:
     """A worker whose memory stays taken after its requests makes way for a new one."""
     web = function(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="256")

@@ -1,6 +1,7 @@
 """Queues: Laravel's own worker on each message, and SQS told what is not done."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,14 @@ def test_released_job_comes_again_when_it_wishes(function: Start, bodies: Bodies
         assert aws.calls[0].json["VisibilityTimeout"] == 17
 
 
+def test_long_release_is_one_that_sqs_takes(function: Start, bodies: Bodies) -> None:
+    """SQS counts its twelve hours from when Lambda took the message: a little less is asked for."""
+    with AwsApi(lambda _: (200, {})) as aws:
+        queue = function(role="queue", HOVER_QUEUE="jobs", AWS_ENDPOINT_URL=aws.endpoint)
+        assert work(queue, records(bodies({"what": "release", "label": "long"}))) == ["m0"]
+        assert 41_000 < aws.calls[0].json["VisibilityTimeout"] < 43_200 - 900
+
+
 def test_release_that_sqs_refuses_still_comes_again(queue: Function, bodies: Bodies) -> None:
     """Without SQS the message is still named; its visibility timeout brings it back."""
     assert work(queue, records(bodies({"what": "release"}))) == ["m0"]
@@ -127,6 +136,11 @@ def test_job_that_ends_itself_does_not_come_again(
 ) -> None:
     """fail() and delete() are final."""
     assert work(queue, records(bodies({"what": what}))) == []
+
+
+def test_job_that_deletes_itself_stays_deleted(queue: Function, bodies: Bodies) -> None:
+    """A job that throws after that, on its last try, does not come again, nor fails."""
+    assert work(queue, records(bodies({"what": "delete and throw"}), attempt=3)) == []
 
 
 WITH_DEAD_LETTERS = MANIFEST | {
@@ -222,6 +236,68 @@ def test_job_that_ends_the_process_harms_no_other(
     messages = bodies({"what": "succeed"}, {"what": what}, {"what": "succeed", "label": "last"})
     assert work(queue, records(messages)) == ["m1"]
     assert any(line.startswith("job last") for line in queue.messages())
+
+
+def test_job_that_prints_without_end_is_ended(queue: Function, bodies: Bodies) -> None:
+    """However much comes, the job's end is not forgotten."""
+    assert work(queue, records(bodies({"what": "flood"})), timeout_s=4) == ["m0"]
+
+
+def test_worker_that_dies_between_events_is_replaced(queue: Function, bodies: Bodies) -> None:
+    """A process that was ready, and was killed while nobody looked, costs no message a try."""
+    messages = bodies({"what": "succeed", "label": "one"})
+    assert work(queue, records(messages)) == []
+    (pid,) = (line.split()[-1] for line in queue.messages() if line.startswith("job one"))
+    queue.run("sh", "-c", f"kill -9 {pid}; sleep 0.2")
+    assert work(queue, records(messages)) == []
+
+
+def test_job_that_says_what_only_the_worker_may_ends_nothing(
+    queue: Function, bodies: Bodies
+) -> None:
+    """What is written where the worker reports harms that process only."""
+    work(queue, records(bodies({"what": "pretend"})))
+    assert work(queue, records(bodies({"what": "succeed", "label": "next"}))) == []
+    assert any(line.startswith("job next") for line in queue.messages())
+
+
+def test_what_is_done_stays_done_when_the_worker_boots_no_more(
+    function: Start, bodies: Bodies
+) -> None:
+    """A new process that does not boot, or not in time, undoes no message that was done before."""
+    boots = """<?php
+namespace App\\Providers;
+class AppServiceProvider extends \\Illuminate\\Support\\ServiceProvider
+{
+    public function register(): void
+    {
+        if (is_file('/tmp/booted') && basename($_SERVER['argv'][0]) === 'worker.php') {
+            %s;
+        }
+        touch('/tmp/booted');
+    }
+}
+"""
+    messages = bodies({"what": "succeed"}, {"what": "exit"}, {"what": "succeed"})
+    for then in ("sleep(20)", "throw new \\RuntimeException('no more')"):
+        provider = {"app/Providers/AppServiceProvider.php": boots % then}
+        queue = function(role="queue", HOVER_QUEUE="jobs", files=provider)
+        assert work(queue, records(messages), timeout_s=5) == ["m1", "m2"]
+
+
+def test_sqs_that_does_not_answer_delays_no_answer(function: Start, bodies: Bodies) -> None:
+    """What was done before it hung is done, and the batch is answered in time."""
+    messages = bodies({"what": "succeed"}, {"what": "release"})
+
+    def hang(_: object) -> tuple[int, object]:
+        time.sleep(8)
+        return 200, {}
+
+    with AwsApi(hang) as aws:
+        queue = function(role="queue", HOVER_QUEUE="jobs", AWS_ENDPOINT_URL=aws.endpoint)
+        reply = queue.api.invoke(records(messages), timeout_s=4)
+    assert reply.seconds < 4
+    assert [f["itemIdentifier"] for f in reply.answer()["batchItemFailures"]] == ["m1"]
 
 
 def test_job_that_takes_too_long_comes_again_after_its_backoff(

@@ -127,6 +127,14 @@ def test_failed_boot_stays_failed(function: Start) -> None:
     assert "Parse error" in web.api.invoke(PING).error()
 
 
+def test_front_page_that_takes_too_long_stands_in_nobodys_way(function: Start) -> None:
+    """A ping that runs out of time ends its request: the next visitor need not wait for it."""
+    files = routes("is_file('/tmp/slow') || (touch('/tmp/slow') && sleep(10)); return 'fast';")
+    web = function(files=files)
+    assert "did not end in time" in web.api.invoke(PING, timeout_s=2).error()
+    assert web.http("/", timeout_s=4)["body"] == "fast"
+
+
 def test_front_page_that_lacks_its_table_is_no_failure_to_boot(function: Start) -> None:
     """Before the deploy's migrations have run a page may fail; the ping says so and is well."""
     web = function(files=routes("throw new RuntimeException('no such table: pages');"))

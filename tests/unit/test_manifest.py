@@ -143,15 +143,10 @@ def test_the_names_on_aws_are_the_predecessors() -> None:
             {"http": {"concurrency": 500}, "queue": {"a": {"concurrency": 401}}},
             ["the functions reserve a concurrency of 901 together; an account has 1,000 unless"],
         ),
-        ({"queue": {"a": {"dead-letter": True, "concurrency": 5, "max-concurrency": 5}}}, []),
-        (
-            {"queue": {"a": {"dead-letter": True, "concurrency": 5}, "b": {"concurrency": 5}}},
-            ["queue.a: SQS counts a message that finds all 5 reserved containers busy as tried"],
-        ),
     ],
 )
 def test_what_is_legal_and_may_go_wrong_is_told(keys: dict[str, object], says: list[str]) -> None:
-    """A reserve that an account may not have, and messages that would never be tried."""
+    """A reserve that an account may not have."""
     told = list(advice(manifest(**keys)))
     assert [sentence[: len(start)] for sentence, start in zip(told, says, strict=True)] == says
 

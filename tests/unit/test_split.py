@@ -111,6 +111,16 @@ def changed(before: Any, after: Any, key: str = "") -> set[str]:
     return set() if before == after else {key}
 
 
+def test_bytes_fill_a_stack_as_well_as_resources() -> None:
+    """Fifty tags of full length on each function make more stacks, none of them above 1 MB."""
+    tags = {f"{number:02}" + "k" * 126: "v" * 256 for number in range(50)}
+    stage = manifest(queue={f"jobs-{number}": {} for number in range(298)}, tags=tags)
+    template = stood(stage)
+    assert len(template.nested) >= 7
+    for body in (template.body, *(each.body for each in template.nested)):
+        assert len(body.encode()) <= 1_000_000
+
+
 KEYS = [f"jobs-{number}" for number in range(400)]
 
 

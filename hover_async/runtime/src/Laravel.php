@@ -4,6 +4,10 @@ declare(strict_types=1);
 
 namespace Hover;
 
+use FilesystemIterator;
+use RecursiveDirectoryIterator;
+use RecursiveIteratorIterator;
+
 /** What the runtime knows about Laravel's files (8 to 13), except for the queue worker (Queue/worker.php). */
 final class Laravel
 {
@@ -75,9 +79,28 @@ final class Laravel
         if (is_dir("$this->root/storage.image")) {
             self::copyMissing("$this->root/storage.image", self::STORAGE);
         }
+        $changed = $this->templatesChangedAt();
         foreach (glob("$this->runtime/views/*.php") ?: [] as $view) { // compiled ahead by prime.php
-            @symlink($view, self::STORAGE . '/framework/views/' . basename($view));
+            // What is not newer than its template Blade compiles once more, which it cannot into the image.
+            if ((int) filemtime($view) > $changed) {
+                @symlink($view, self::STORAGE . '/framework/views/' . basename($view));
+            }
         }
+    }
+
+    /** @return int Unix time at which the newest of the application's templates was written; 0 where it has none */
+    private function templatesChangedAt(): int
+    {
+        if (!is_dir("$this->root/resources/views")) {
+            return 0;
+        }
+        $flags = FilesystemIterator::SKIP_DOTS | FilesystemIterator::CURRENT_AS_PATHNAME;
+        $templates = new RecursiveIteratorIterator(new RecursiveDirectoryIterator("$this->root/resources/views", $flags));
+        $changed = 0;
+        foreach ($templates as $template) {
+            $changed = max($changed, (int) @filemtime($template));
+        }
+        return $changed;
     }
 
     private static function copyMissing(string $from, string $to): void

@@ -8,6 +8,9 @@ final class Processes
 {
     private const PAGE_BYTES = 4096;
 
+    /** More than a pipe holds, 64 KiB (pipe(7)), and PHP's own buffer besides. */
+    private const PIPE_BYTES = 128 * 1024;
+
     /**
      * Starts a program with the whole of its environment: PHP's proc_open drops variables whose value is empty, so
      * those are set by `env`, which then becomes the program.
@@ -31,11 +34,31 @@ final class Processes
             ?: throw new RuntimeError("cannot run $command[0]");
     }
 
-    /** Ends a process and all that it started, children first being stopped so that none is started meanwhile. */
-    public static function kill(int $pid): void
+    /**
+     * Reads what a pipe holds by now, and not what comes meanwhile: who writes without end may be quicker than we.
+     *
+     * @param resource $pipe that does not block
+     */
+    public static function read(mixed $pipe): string
+    {
+        $all = '';
+        do {
+            $bytes = (string) fread($pipe, self::PIPE_BYTES - strlen($all));
+            $all .= $bytes;
+        } while ($bytes !== '' && strlen($all) < self::PIPE_BYTES);
+        return $all;
+    }
+
+    /** @return list<int> a process and all that it started */
+    public static function family(int $pid): array
+    {
+        return [$pid, ...array_merge(...array_map(self::family(...), self::children($pid)))];
+    }
+
+    /** Ends processes and all that they started, children first being stopped so that none is started meanwhile. */
+    public static function kill(int ...$found): void
     {
         $pids = [];
-        $found = [$pid];
         while ($found !== []) {
             self::signal($found, 'STOP');
             $pids = [...$pids, ...$found];

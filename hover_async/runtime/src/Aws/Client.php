@@ -51,18 +51,20 @@ final class Client
      * the service was busy or did not answer.
      *
      * @param array<string, mixed> $input
+     * @param float $until Unix time at which nobody waits for the answer any more
      * @return array<mixed>
+     * @throws RuntimeError
      */
-    public function json(string $service, string $target, array $input): array
+    public function json(string $service, string $target, array $input, float $until = INF): array
     {
         for ($tries = 1; ; $tries++) {
-            [$status, $answer] = $this->ask($service, $target, $input);
+            [$status, $answer] = $this->ask($service, $target, $input, $until - microtime(true));
             if ($status === 200) {
                 return $answer === '' ? [] : Json::decode($answer);
             }
             $why = $answer === '' ? curl_error($this->curl) : self::complaint($answer);
             $isBusy = $status === 0 || $status >= 500 || $status === 429 || preg_match(self::BUSY, $why) === 1;
-            if (!$isBusy || $tries === self::MAX_TRIES) {
+            if (!$isBusy || $tries === self::MAX_TRIES || microtime(true) >= $until) {
                 throw new RuntimeError("$target at {$this->endpoint($service)} failed ($status): $why");
             }
             usleep(random_int(0, self::PAUSE_MS << $tries) * 1000);
@@ -73,7 +75,7 @@ final class Client
      * @param array<string, mixed> $input
      * @return array{int, string} status, 0 without an answer, and the answer
      */
-    private function ask(string $service, string $target, array $input): array
+    private function ask(string $service, string $target, array $input, float $leftS): array
     {
         $this->curl ??= curl_init();
         curl_reset($this->curl);
@@ -81,6 +83,7 @@ final class Client
             'content-type' => $service === 'sqs' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1',
             'x-amz-target' => $target,
         ]);
+        curl_setopt($this->curl, CURLOPT_TIMEOUT_MS, (int) max(1, min($leftS, self::TIMEOUT_S) * 1000));
         $answer = curl_exec($this->curl);
         return is_string($answer) ? [(int) curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE), $answer] : [0, ''];
     }
@@ -116,7 +119,6 @@ final class Client
             CURLOPT_RETURNTRANSFER => true,
             CURLOPT_HTTPHEADER => $lines,
             CURLOPT_CONNECTTIMEOUT => 3,
-            CURLOPT_TIMEOUT => self::TIMEOUT_S,
         ]);
     }
 

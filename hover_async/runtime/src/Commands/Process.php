@@ -44,26 +44,26 @@ final class Process
             $read = [$this->output];
             $none = null;
             @stream_select($read, $none, $none, 0, (int) (min($left, self::PAUSE_S) * 1e6));
-            $bytes = (string) fread($this->output, 65536);
-            if ($bytes !== '') {
-                $take($bytes);
-            } elseif ($this->hasEnded()) {
+            $hasEnded = $this->hasEnded(); // asked first: then all that it printed is in the pipe
+            $take(Processes::read($this->output));
+            if ($hasEnded) {
                 return true;
-            } elseif (feof($this->output)) {
+            }
+            if (feof($this->output)) {
                 usleep(1000);
             }
         }
         return false;
     }
 
-    /** Asks it to end, and after the grace ends it and all its children. */
+    /** Asks it to end, and after the grace ends all that it started, and itself if it has not. */
     public function end(float $graceS, callable $take): void
     {
         $pid = proc_get_status($this->process)['pid'];
+        $family = Processes::family($pid);
         Processes::terminate($pid);
-        if (!$this->follow(microtime(true) + $graceS, $take)) {
-            Processes::kill($pid);
-        }
+        $this->follow(microtime(true) + $graceS, $take);
+        Processes::kill(...$family);
     }
 
     /** Of a process that ended; one ended by a signal gets 128 and the signal's number, as in a shell. */

@@ -6,11 +6,14 @@ namespace Hover\Commands;
 
 use Hover\RuntimeError;
 
-/** Splits a command line into words, as a shell would, without being one: nothing is ever expanded. */
+/**
+ * Splits a command line into words, as a shell would, without being one: nothing is ever expanded.
+ * Nothing is gone back over (`++`, `*+`): PCRE would run out of stack on a long word.
+ */
 final class Words
 {
-    private const WORD = '/\G\s*((?:"(?:\\\\.|[^"\\\\])*"|\'[^\']*\'|\\\\.|[^\s"\'\\\\])+)\s*/s';
-    private const PART = '/"((?:\\\\.|[^"\\\\])*)"|\'([^\']*)\'|\\\\(.)|([^"\'\\\\]+)/s';
+    private const WORD = '/\G\s*+((?:"(?:\\\\.|[^"\\\\]++)*+"|\'[^\']*+\'|\\\\.|[^\s"\'\\\\]++)++)\s*+/s';
+    private const PART = '/"((?:\\\\.|[^"\\\\]++)*+)"|\'([^\']*)\'|\\\\(.)|([^"\'\\\\]+)/s';
 
     /** @return list<string> */
     public static function of(string $line): array

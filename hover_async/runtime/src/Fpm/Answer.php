@@ -8,7 +8,6 @@ namespace Hover\Fpm;
 final class Answer
 {
     public string $output = '';
-    public string $errors = '';
     public int $outputBytes = 0;
 
     public function isWhole(): bool

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Hover\Fpm;
 
+use Hover\Lines;
+
 /**
  * One FastCGI request and its answer over one connection (https://fastcgi-archives.github.io/FastCGI_Specification.html).
  *
@@ -25,10 +27,12 @@ final class Exchange
     /**
      * @param resource $socket
      * @param int $keepBytes output beyond is counted, not kept
+     * @param Lines $errors what PHP complains about, as it comes
      */
     public function __construct(
         private readonly mixed $socket,
         private readonly int $keepBytes,
+        private readonly Lines $errors,
         private readonly Answer $answer = new Answer(),
     ) {
         stream_set_blocking($socket, false);
@@ -126,7 +130,7 @@ final class Exchange
             $this->answer->outputBytes += strlen($content);
             $this->answer->output .= substr($content, 0, max(0, $this->keepBytes - strlen($this->answer->output)));
         } elseif ($type === self::STDERR) {
-            $this->answer->errors .= $content;
+            $this->errors->add($content);
         } elseif ($type === self::END) {
             $this->ended = true;
         }

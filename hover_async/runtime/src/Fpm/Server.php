@@ -46,7 +46,6 @@ final class Server
             return;
         }
         if ($this->process !== null) {
-            $this->forward();
             $this->log->warning('php-fpm is gone; starting it again');
             $this->kill();
         }
@@ -64,21 +63,29 @@ final class Server
         stream_set_blocking($this->stderr, false);
     }
 
-    /** @param array<string, string|int> $params */
+    /**
+     * One request, and nothing of it is left behind: at the deadline FPM is ended.
+     *
+     * @param array<string, string|int> $params
+     * @throws Deadline
+     * @throws Broken
+     * @throws RuntimeError when FPM does not start
+     */
     public function request(array $params, string $body, float $deadline, int $keepBytes): Answer
     {
         $this->start();
         $this->recent = [];
-        $exchange = new Exchange($this->connect(), $keepBytes);
+        $errors = new Lines(fn (string $line) => $this->takeLine((string) preg_replace('/^PHP message: /', '', $line)));
+        $exchange = new Exchange($this->connect(), $keepBytes, $errors);
         try {
-            $answer = $exchange->run(Exchange::encode($params, $body), $deadline, $this->stderr, $this->forward(...));
+            return $exchange->run(Exchange::encode($params, $body), $deadline, $this->stderr, $this->forward(...));
+        } catch (Deadline $e) {
+            $this->kill();
+            throw $e;
         } finally {
+            $errors->end();
             $this->forward();
         }
-        if ($answer->errors !== '') {
-            array_map($this->takeLine(...), explode("\n", preg_replace('/^PHP message: /m', '', $answer->errors)));
-        }
-        return $answer;
     }
 
     /**
@@ -121,6 +128,8 @@ final class Server
             return;
         }
         Processes::kill(proc_get_status($this->process)['pid']);
+        $this->forward();
+        $this->lines->end();
         fclose($this->stderr);
         proc_close($this->process);
         $this->process = null;
@@ -149,12 +158,9 @@ final class Server
     /** Hands complete lines to the log; false when nothing came. */
     private function forward(): bool
     {
-        $came = false;
-        while (is_string($bytes = fread($this->stderr, 65536)) && $bytes !== '') {
-            $this->lines->add($bytes);
-            $came = true;
-        }
-        return $came;
+        $bytes = $this->stderr === null ? '' : Processes::read($this->stderr);
+        $this->lines->add($bytes);
+        return $bytes !== '';
     }
 
     private function takeLine(string $line): void

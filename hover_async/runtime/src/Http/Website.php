@@ -53,7 +53,6 @@ final class Website
                 ? Response::fromCgi($answer->output)
                 : $this->tooLarge($request, $answer->outputBytes);
         } catch (Deadline) {
-            $this->fpm->kill();
             return $this->failure(504, $request, 'took longer than the function may; php-fpm was ended');
         } catch (Broken $e) {
             return $this->failure(502, $request, $e->getMessage());

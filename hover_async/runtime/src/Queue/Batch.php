@@ -18,6 +18,9 @@ final class Batch
     /** Kept back from the deadline: ending a job and sending the answer. */
     private const MARGIN_S = 1.0;
 
+    /** Of these, for SQS: what it was not told by then comes again by itself. */
+    private const SQS_S = 0.7;
+
     /** Laravel's shortest timeout. A message for which less is left had better come again. */
     private const LEAST_S = 1.0;
 
@@ -30,17 +33,31 @@ final class Batch
     ) {
     }
 
-    /** @param array<mixed> $event */
+    /**
+     * @param array<mixed> $event
+     * @throws RuntimeError when the worker cannot boot, and nothing of the batch is done
+     */
     public function process(array $event, Invocation $invocation): string
     {
         $deadline = $invocation->deadline - self::MARGIN_S;
         $undone = [];
         $heldGroups = [];
-        foreach ($event['Records'] as $record) {
+        foreach ($event['Records'] as $i => $record) {
             // FIFO: nothing of a group overtakes a message of it that comes again.
             $group = Sqs::isFifo($record) ? Sqs::group($record) : null;
             $isHeld = $group !== null && isset($heldGroups[$group]);
-            if ($isHeld || $deadline - microtime(true) < self::LEAST_S || !$this->isDone($record, $deadline)) {
+            $isTried = !$isHeld && $deadline - microtime(true) >= self::LEAST_S;
+            try {
+                $isDone = $isTried && $this->isDone($record, $deadline);
+            } catch (RuntimeError $e) {
+                if (count($undone) === $i) {
+                    throw $e;
+                }
+                $this->log->error($e->getMessage());
+                $isDone = false;
+                $deadline = 0.0; // for the others neither
+            }
+            if (!$isDone) {
                 $undone[] = ['itemIdentifier' => $record['messageId']];
                 $heldGroups[$group ?? ''] = true;
             }
@@ -59,9 +76,9 @@ final class Batch
         $this->log->warning("message {$record['messageId']} is $outcome->kind$because");
         try {
             if ($outcome->kind === Outcome::RELEASED) {
-                $this->sqs->release($record, $outcome->delayS);
+                $this->sqs->release($record, $outcome->delayS, $deadline + self::SQS_S);
             } elseif ($outcome->isFinal() && $this->hasDeadLetters) {
-                $this->sqs->bury($record);
+                $this->sqs->bury($record, $deadline + self::SQS_S);
                 return true;
             }
         } catch (RuntimeError $e) {

@@ -12,8 +12,8 @@ use Hover\Aws\Client;
  */
 final class Sqs
 {
-    /** SQS's limit of a visibility timeout, from the first receive on: 12 hours. */
-    private const MAX_DELAY_S = 43200;
+    /** SQS's limit of a visibility timeout is 12 hours since Lambda received the message: 5 minutes ago at most, and a function runs 15. */
+    private const MAX_DELAY_S = 43200 - 300 - 900;
 
     /** @see hover_async/manifest/names.py: what a dead letter queue's name has behind its queue's */
     private const DEAD = '-dead';
@@ -27,14 +27,15 @@ final class Sqs
      * The message is to come again in `$delayS`, not when its visibility timeout is over.
      *
      * @param array<mixed> $record
+     * @param float $until Unix time
      */
-    public function release(array $record, int $delayS): void
+    public function release(array $record, int $delayS, float $until): void
     {
         $this->aws->json('sqs', 'AmazonSQS.ChangeMessageVisibility', [
             'QueueUrl' => $this->url((string) $record['eventSourceARN']),
             'ReceiptHandle' => $record['receiptHandle'],
             'VisibilityTimeout' => min($delayS, self::MAX_DELAY_S),
-        ]);
+        ], $until);
     }
 
     /**
@@ -42,8 +43,9 @@ final class Sqs
      * because SQS counts receives.
      *
      * @param array<mixed> $record
+     * @param float $until Unix time
      */
-    public function bury(array $record): void
+    public function bury(array $record, float $until): void
     {
         $arn = (string) $record['eventSourceARN'];
         $fifo = self::isFifo($record) ? self::FIFO : '';
@@ -54,7 +56,7 @@ final class Sqs
                 'MessageGroupId' => self::group($record),
                 'MessageDeduplicationId' => (string) $record['messageId'],
             ],
-        ]);
+        ], $until);
     }
 
     /** @param array<mixed> $record */

@@ -60,10 +60,13 @@ final class Worker
     /**
      * @param array<mixed> $record of SQS
      * @param float $deadline at least a second away
+     * @throws RuntimeError when the worker cannot boot
      */
     public function work(array $record, float $deadline): Outcome
     {
-        $this->waitUntilReady();
+        if (!$this->isReadyBy($deadline)) {
+            return new Outcome(Outcome::UNKNOWN, 0, 'the worker still boots');
+        }
         $this->isReady = false;
         // Laravel's own timeout comes first, and decides whether the job may be tried again; ours ends what does not listen.
         $seconds = max(1, (int) ($deadline - microtime(true)));
@@ -93,14 +96,18 @@ final class Worker
         }
     }
 
-    private function waitUntilReady(): void
+    /** False when it still boots at the deadline; it is not ended then, but serves the next event. */
+    private function isReadyBy(float $deadline): bool
     {
         while (!$this->isReady || !$this->runs()) {
             if ($this->process === null) {
                 $this->start();
             }
-            $report = $this->report(microtime(true) + self::BOOT_TIMEOUT_S);
+            $report = $this->report(min($deadline, microtime(true) + self::BOOT_TIMEOUT_S));
             $this->isReady = $report !== null && $report['kind'] === self::READY;
+            if ($report === null && $this->runs() && microtime(true) >= $deadline) {
+                return false;
+            }
             if (!$this->isReady) {
                 $hadBooted = $this->hasBooted;
                 $this->kill();
@@ -110,6 +117,7 @@ final class Worker
             }
             $this->hasBooted = $this->isReady;
         }
+        return true;
     }
 
     private function start(): void
@@ -141,7 +149,7 @@ final class Worker
     /**
      * The next report.
      *
-     * @return array<mixed>|null null when there was none in time, or the worker is gone
+     * @return array<mixed>|null null when there was none in time or none that makes sense, or the worker is gone
      */
     private function report(float $until): ?array
     {
@@ -151,23 +159,17 @@ final class Worker
             $none = null;
             // A child that a job left behind may hold the pipes open: that the worker runs is asked for, too.
             $came = $left > 0 && @stream_select($read, $none, $none, 0, (int) ($left * 1e6));
-            $this->forward();
+            $this->output->add(Processes::read($this->pipes[1]));
             $bytes = (string) fread($this->pipes[4], 65536);
             $this->reports .= $bytes;
             if ($bytes === '' && ($left <= 0 || feof($this->pipes[4]) || (!$came && !$this->runs()))) {
                 return null;
             }
         }
-        $this->forward();
+        $this->output->add(Processes::read($this->pipes[1]));
         [$line, $this->reports] = explode("\n", $this->reports, 2);
-        return Json::decode($line);
-    }
-
-    private function forward(): void
-    {
-        while (is_string($bytes = fread($this->pipes[1], 65536)) && $bytes !== '') {
-            $this->output->add($bytes);
-        }
+        $report = json_decode($line, true);
+        return is_array($report) ? $report : null;
     }
 
     private function kill(): void
@@ -176,7 +178,7 @@ final class Worker
             return;
         }
         Processes::kill(proc_get_status($this->process)['pid']);
-        $this->forward();
+        $this->output->add(Processes::read($this->pipes[1]));
         $this->output->end();
         array_map(fclose(...), $this->pipes);
         proc_close($this->process);

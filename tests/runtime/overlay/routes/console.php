@@ -40,6 +40,19 @@ Artisan::command('probe:daemon', function () {
     exit(0);
 });
 
+// Left behind, it keeps printing.
+Artisan::command('probe:chatty', function () {
+    proc_open(['/bin/sh', '-c', 'for i in $(seq 400); do echo chat; sleep 0.02; done'], [], $pipes);
+    usleep(300_000);
+    exit(7);
+});
+
+// Minds being asked to end; its child is not asked.
+Artisan::command('probe:parent', function () {
+    proc_open(['/bin/sh', '-c', 'sleep 63'], [], $pipes);
+    sleep(30);
+});
+
 Artisan::command('probe:killed', fn () => posix_kill(getmypid(), 9));
 
 Artisan::command('probe:env {name}', function (string $name) {

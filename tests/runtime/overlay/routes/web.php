@@ -69,6 +69,20 @@ Route::get('/warned', function () {
     return 'warned';
 });
 
+Route::get('/errors/{megabytes}', function (int $megabytes) {
+    for ($i = 0; $i < $megabytes * 100; $i++) {
+        error_log(str_repeat('e', 10_000));
+    }
+    return 'complained';
+});
+
+Route::get('/flood', function () {
+    $stderr = fopen('php://stderr', 'w');
+    while (true) {
+        fwrite($stderr, str_repeat("x\n", 4000));
+    }
+});
+
 Route::get('/after', function () {
     app()->terminating(fn () => file_put_contents('/tmp/after', 'done'));
     return 'answered';

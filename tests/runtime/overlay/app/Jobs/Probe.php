@@ -26,16 +26,26 @@ class Probe implements ShouldQueue
         match ($this->what) {
             'succeed' => null,
             'throw' => throw new RuntimeException("job $this->label throws"),
-            'release' => $this->release(17),
+            'release' => $this->release($this->label === 'long' ? 86400 : 17),
             'fail' => $this->fail(new RuntimeException("job $this->label fails for good")),
             'delete' => $this->delete(),
+            'delete and throw' => $this->delete() ?? throw new RuntimeException("job $this->label throws"),
             'exit' => exit(9),
             'sleep' => sleep(30),
             'memory' => ini_set('memory_limit', '32M') && str_repeat('x', 1 << 30),
             'grow' => self::$kept[] = str_repeat('x', (int) $this->label << 20),
             'lose' => throw new RuntimeException('SQLSTATE[HY000]: General error: 2006 MySQL server has gone away'),
             'leave' => proc_open(['/bin/sh', '-c', 'sleep 9'], [], $pipes) && posix_kill(getmypid(), 9),
+            'flood' => $this->flood(),
+            'pretend' => file_put_contents('php://fd/4', '{"kind": "deleted", "delay": 0, "message": ""}' . "\nno report\n"),
             'env' => fwrite(STDOUT, 'value ' . getenv($this->label) . "\n"),
         };
+    }
+
+    private function flood(): never
+    {
+        while (true) {
+            fwrite(STDOUT, str_repeat("x\n", 4000));
+        }
     }
 }

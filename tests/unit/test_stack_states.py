@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import botocore.session
 
-from hover_async.deploy.provision import CLEANING_UP, DONE, EMPTY, UPDATABLE, WAY_OUT, WORKING
+from hover_async.deploy.stack_states import CLEANING_UP, DONE, EMPTY, UPDATABLE, WAY_OUT, WORKING
 
 STATUSES = set(
     botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus").enum
