@@ -13,6 +13,8 @@ from typing import Self
 from hover_async.manifest import Manifest
 from hover_async.manifest.names import DEAD, FIFO, access_log_group
 
+NESTED = "Workers"
+"""How the logical id of every nested stack begins (`template/split.py`)."""
 LONGEST_STACK_PART = 24
 """Where CloudFormation makes up a name of at most 64 characters, this much of the stack's stays."""
 
@@ -81,8 +83,8 @@ class Names:
 
     @property
     def nested_stacks(self) -> str:
-        """CloudFormation names a nested stack after the one it is in."""
-        return self.arn("cloudformation", f"stack/{self.manifest.stack_name}-*/*")
+        """CloudFormation names a nested stack after the one it is in, and its logical id there."""
+        return self.arn("cloudformation", f"stack/{self.manifest.stack_name}-{NESTED}*/*")
 
     # Lambda
 

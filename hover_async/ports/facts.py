@@ -1,4 +1,4 @@
-"""The account as the doctor looks at it: a port like those of `ports.py`, of facts alone."""
+"""The account as the doctor looks at it: a port of facts alone."""
 
 from __future__ import annotations
 

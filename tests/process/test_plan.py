@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from hover_async.deploy.lock import LOCK_KEY, Holder
-from hover_async.deploy.plan import THIS_BUILD, plan_build
+from hover_async.deploy.plan import plan_build
+from hover_async.deploy.plan_stack import THIS_BUILD
 from hover_async.deploy.planned import Plan
 from hover_async.deploy.releases import LIVE_KEY
 from hover_async.errors import AccessDenied, DeployError, OutcomeUnknown

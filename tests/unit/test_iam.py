@@ -18,7 +18,7 @@ from hover_async import iam
 from hover_async.deploy.logs import wanted_groups
 from hover_async.deploy.queues import wanted_queues
 from hover_async.errors import UsageError
-from hover_async.iam.names import Names
+from hover_async.iam.names import NESTED, Names
 from hover_async.iam.stack_role import BEYOND, HANDLERS, LEFT_OUT, PLACES
 from hover_async.manifest import Manifest
 from hover_async.ports import DataKey
@@ -182,6 +182,7 @@ def test_no_asset_may_be_deleted() -> None:
         "arn:aws:s3:::other-assets",
         "arn:aws:sqs:eu-central-1:123456789012:default-other",
         "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/1",
+        "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop-dev-eu/1",
         "arn:aws:iam::123456789012:role/other",
     ],
 )
@@ -361,6 +362,8 @@ def test_every_type_of_a_stage_is_in_the_table() -> None:
     stage = manifest(**{**FULL, "queue": many})
     template = render(stage, image_uri=IMAGE, started=[])
     assert template.nested
+    for nested in template.nested:
+        assert nested.logical_id.startswith(NESTED)
     bodies = [json.loads(each) for each in (template.body, *(n.body for n in template.nested))]
     types = {resource["Type"] for body in bodies for resource in body["Resources"].values()}
     assert types == set(HANDLERS)
