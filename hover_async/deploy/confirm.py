@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hover_async.ports import ForeseenChange
@@ -29,7 +29,7 @@ def confirm(changes: Sequence[Change], foreseen: Sequence[ForeseenChange]) -> Co
     ours = Counter((change.stack, change.logical_id) for change in changes)
     confirmed: list[Change] = []
     remarks: list[str] = []
-    missing: list[str] = []
+    missing: list[Change] = []
     for change in changes:
         place = (change.stack, change.logical_id)
         found = by_place.get(place)
@@ -37,7 +37,7 @@ def confirm(changes: Sequence[Change], foreseen: Sequence[ForeseenChange]) -> Co
             confirmed.append(change)
         elif found is None:
             confirmed.append(change)
-            missing.append(change.logical_id)
+            missing.append(change)
         else:
             told, remark = _corrected(change, found)
             confirmed.append(told)
@@ -45,13 +45,22 @@ def confirm(changes: Sequence[Change], foreseen: Sequence[ForeseenChange]) -> Co
     others = [found for place, found in by_place.items() if place not in ours]
     confirmed += from_change_set(others)
     followers = [found for found in others if not found.is_certain and found.kind != NESTED]
-    if missing:
-        remarks.append(f"CloudFormation foresees nothing for {', '.join(missing)}")
+    remarks += _missing(missing, {"", *(found.stack for found in foreseen)})
     if followers:
         names = ", ".join(found.logical_id for found in followers)
         remarks.append(f"may follow, as values of the above decide: {names}")
     confirmed.sort(key=lambda change: (change.stack, change.logical_id))
     return Confirmed(tuple(confirmed), tuple(remarks))
+
+
+def _missing(missing: Sequence[Change], told_of: Collection[str]) -> Iterator[str]:
+    """What CloudFormation does not foresee; of nested stacks it may not have told at all."""
+    names = [change.logical_id for change in missing if change.stack in told_of]
+    if names:
+        yield f"CloudFormation foresees nothing for {', '.join(names)}"
+    stacks = sorted({change.stack for change in missing if change.stack not in told_of})
+    if stacks:
+        yield f"CloudFormation did not look into {', '.join(stacks)}"
 
 
 def from_change_set(foreseen: Sequence[ForeseenChange]) -> list[Change]:
@@ -76,7 +85,7 @@ def _corrected(change: Change, found: ForeseenChange) -> tuple[Change, str]:
     action, remark = _action(found), ""
     if found.replacement == "Conditional":
         action = change.action
-        if action is Action.MODIFY and found.is_certain:
+        if action is Action.MODIFY and found.is_certain and found.kind != NESTED:
             remark = f"CloudFormation decides on the way whether {change.logical_id} is replaced"
     elif action is not change.action:
         remark = f"{change.logical_id}: CloudFormation says {action}, the templates {change.action}"

@@ -31,7 +31,7 @@ class Templates:
 async def plan_templates(
     manifest: Manifest, image_uri: str, live: Live, edge: Edge, cloud: Cloud
 ) -> Templates:
-    """To be called with the lock held: it asks what is live, and where its functions stand.
+    """A deploy calls it with the lock held: it asks what is live, and where its functions stand.
 
     Raises `UsageError` when a stack would become larger than CloudFormation takes.
     """

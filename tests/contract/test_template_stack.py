@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import pytest
 
+from hover_async.deploy.confirm import confirm
+from hover_async.deploy.foresee import foresee
 from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.queues import ensure_queues
@@ -21,8 +23,9 @@ from hover_async.errors import StackFailed
 from hover_async.events import Event
 from hover_async.local import LocalAws
 from hover_async.manifest import Manifest
-from hover_async.ports import ObjectHeaders
+from hover_async.ports import ObjectHeaders, StackRequest
 from hover_async.template import Nested, Places, Template, render, template_key
+from hover_async.template.difference import difference
 from hover_async.values import LATEST, LIVE, Digest, Edge, FunctionName
 from tests.contract.conftest import Backend
 from tests.unit.manifests import manifest
@@ -88,13 +91,7 @@ class Stage:
         await cloud.assets.ensure_bucket()
         await ensure_log_groups(self.manifest, cloud.logs)
         await ensure_queues(self.manifest, cloud.queues, self.events.append)
-        template = render(
-            self.manifest,
-            image_uri=cloud.registry.deployable(image),
-            started=started,
-            edge=self.edge,
-            standing=standing,
-        )
+        template = self.template(image, started=started, standing=standing)
         self.events.clear()
         return await provision_stack(
             self.manifest.stack_name,
@@ -105,6 +102,21 @@ class Stage:
             role_arn=self.manifest.auth.stack_role,
             tags={},
             token=f"stand-{secrets.token_hex(8)}",
+        )
+
+    def template(
+        self,
+        image: Digest,
+        *,
+        started: Collection[FunctionName] = (),
+        standing: Places | None = None,
+    ) -> Template:
+        return render(
+            self.manifest,
+            image_uri=self.backend.cloud.registry.deployable(image),
+            started=started,
+            edge=self.edge,
+            standing=standing,
         )
 
 
@@ -179,6 +191,35 @@ async def test_nested_stacks_get_another_image_as_well(stage: Stage) -> None:
         before[0],
         before[1],
         before[3],
+    ]
+
+
+async def test_a_plan_sees_into_nested_stacks(stage: Stage) -> None:
+    """The deployed templates are read with their places; in the difference a new image is seen
+    where it has its effect, also where CloudFormation looks at the outer stack alone."""
+    cloud, name = stage.backend.cloud, stage.manifest.stack_name
+    _, _, default, slow = stage.functions
+    standing = {default: "Workers1", slow: "Workers2"}
+    await stage.stand(await stage.backend.push("one", build="one"), standing=standing)
+    after = stage.template(await stage.backend.push("two", build="two"), standing=standing)
+    before = await cloud.stacks.templates(name)
+    nested = {each.logical_id: each.body for each in after.nested}
+    assert before.keys() == {"", "Workers1", "Workers2"}
+    changes = difference(before, {"": after.body, **nested})
+    assert {change.stack for change in changes if change.kind == "AWS::Lambda::Function"} == {
+        "",
+        "Workers1",
+        "Workers2",
+    }
+    request = StackRequest(name, after.body, False, None, {}, f"plan-{secrets.token_hex(8)}")
+    foreseen = await foresee(
+        request, cloud.stacks, cloud.change_sets, stage.events.append, creates=False
+    )
+    confirmed = confirm(changes, foreseen)
+    # MiniStack's change sets leave nested stacks out; AWS's have one of each.
+    assert confirmed.remarks == ("CloudFormation did not look into Workers1, Workers2",)
+    assert [(each.stack, each.logical_id, each.action) for each in confirmed.changes] == [
+        (each.stack, each.logical_id, each.action) for each in changes
     ]
 
 

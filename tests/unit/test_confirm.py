@@ -121,3 +121,16 @@ def test_a_change_set_alone_tells_what_it_can() -> None:
         ("Q", Action.REPLACE, True),
     ]
     assert not found[1].properties
+
+
+def test_nested_stacks_that_were_not_looked_into_are_told() -> None:
+    """An answer about the outer stack alone is no word on what is in the others."""
+    nested = Change(Action.MODIFY, "Workers1", "AWS::CloudFormation::Stack")
+    theirs = replace(MODIFIES, logical_id="Workers1", kind=nested.kind, replacement="Conditional")
+    inner = replace(MODIFY, stack="Workers1")
+    found = confirm([nested, inner], [theirs])
+    assert list(found.changes) == [nested, inner]
+    assert found.remarks == ("CloudFormation did not look into Workers1",)
+    other = replace(MODIFIES, stack="Workers1", logical_id="R")
+    remarks = confirm([nested, inner], [theirs, other]).remarks
+    assert remarks == ("CloudFormation foresees nothing for Q",)
