@@ -24,6 +24,9 @@ final class Server
     /** @var resource|null FPM's and its worker's standard error */
     private mixed $stderr = null;
 
+    /** For how long a request has waited until FPM took it, at most: once, after a start. */
+    public float $longestWaitMs = 0.0;
+
     /** Its worker, as of the last event. */
     private ?int $worker = null;
 
@@ -151,10 +154,12 @@ final class Server
     /** @return resource */
     private function connect(): mixed
     {
-        $until = microtime(true) + self::START_TIMEOUT_S;
+        $since = microtime(true);
+        $until = $since + self::START_TIMEOUT_S;
         while (true) {
             $socket = @stream_socket_client('unix://' . self::SOCKET, $code, $message, 1.0);
             if ($socket !== false) {
+                $this->longestWaitMs = max($this->longestWaitMs, (microtime(true) - $since) * 1000);
                 return $socket;
             }
             $running = proc_get_status($this->process)['running'];
