@@ -270,7 +270,8 @@ def boot(image: str, directory: Path) -> dict[str, float]:
         return {
             "start of PHP to warm (boot_ms), ms": warm["boot_ms"],
             "  of it the runtime's own start, ms": warm["start_ms"],
-            "  of it the dummy request, ms": warm["boot_ms"] - warm["start_ms"],
+            "  of it until php-fpm listens, ms": warm["fpm_ms"],
+            "  of it the dummy request, ms": warm["boot_ms"] - warm["start_ms"] - warm["fpm_ms"],
             "first visitor of a warm container, ms": first * 1000,
             "later visitors, ms": later * 1000,
             "first visitor of a cold container, ms": cold * 1000,

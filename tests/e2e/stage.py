@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import signal
 import subprocess
 import time
@@ -131,6 +132,12 @@ def new_stage(name: str, directory: Path, aws: LocalAws) -> Stage:
     stage = Stage(name, project, HoverAsync(project, users_environment()), aws)
     stage.manifest(r"hover-example(?!-base)", name)
     return stage
+
+
+def own_name(test: str) -> str:
+    """A stage's name for a test, and for no earlier run of it: a local AWS remembers."""
+    words = re.sub(r"[^a-z0-9]+", "-", test.removeprefix("test_").lower())[:24].strip("-")
+    return f"{words}-{secrets.token_hex(2)}"
 
 
 def eventually(look: Callable[[], T | None], *, within_s: float) -> T:

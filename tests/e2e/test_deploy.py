@@ -14,7 +14,7 @@ import pytest
 
 from hover_async.local import LocalAws
 from tests.e2e.conftest import Answer, HoverAsync, fetch
-from tests.e2e.stage import Stage, containers
+from tests.e2e.stage import Stage, containers, own_name
 
 BUILD_ID = r"b\d{8}T\d{6}Z-[0-9a-f]{8}"
 REQUESTS_PER_S = 10
@@ -25,9 +25,7 @@ def stage(
     project: Path, hover_async: HoverAsync, local_aws: LocalAws, request: pytest.FixtureRequest
 ) -> Stage:
     """The example under a name of this test's own."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:28].strip(
-        "-"
-    )
+    name = own_name(request.node.name)
     stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
     stage.manifest(r"hover-example(?!-base)", name)
     return stage

@@ -18,7 +18,7 @@ import pytest
 
 from hover_async.local import LocalAws
 from tests.e2e.conftest import HoverAsync, fetch
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Stage, own_name
 
 CANARY = "c4n4ry-7d1f"
 """The secrets' common part: what is searched for."""
@@ -76,7 +76,7 @@ def stage(
     project: Path, hover_async: HoverAsync, local_aws: LocalAws, request: pytest.FixtureRequest
 ) -> Stage:
     """The example under a name of this test's own, with an eye on its secrets."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:28].strip("-")
+    name = own_name(request.node.name)
     stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
     stage.manifest(r"hover-example(?!-base)", name)
     stage.edit("routes/web.php", lambda text: text + ROUTES)

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import time
 from typing import Any
 
@@ -183,6 +184,25 @@ def test_dead_fpm_is_started_again(function: Start) -> None:
 
 
 @pytest.mark.every_base
+def test_orphan_of_a_dead_fpm_is_ended(function: Start) -> None:
+    """FPM's master is killed: its worker does not keep the container's memory."""
+    web = function()
+    pids = json.loads(web.http("/pid")["body"])
+    web.logs()  # the event has been rested after
+    web.run("sh", "-c", f"kill -9 {pids['ppid']}; sleep 0.2")
+    assert web.http("/")["statusCode"] == 200
+    status = f"cat /proc/{pids['pid']}/status 2>/dev/null || echo gone"
+    assert re.search(r"^(gone|State:\tZ)", web.run("sh", "-c", status), re.MULTILINE)
+
+
+@pytest.mark.parametrize("status", ["99", "700", "abc"])
+def test_status_that_is_none_is_a_502(function: Start, status: str) -> None:
+    """What no web server would pass on, API Gateway does not get either."""
+    script = f"<?php header('Status: {status} What');"
+    web = function(files={"public/index.php": script})
+    assert web.http("/")["statusCode"] == 502
+
+
 def test_request_that_outlives_its_deadline_is_a_504(function: Start) -> None:
     """At the deadline the visitor gets 504, the request is ended, and the next one is answered."""
     web = function()

@@ -112,7 +112,7 @@ final class Container
             },
             'warming pings' => $warmth->ping(...),
             'the warmer' => $fleet->warm(...),
-        ], $fpm->renewWorker(...));
+        ], $fpm->rest(...));
     }
 
     /** @param array<string, string> $environment */

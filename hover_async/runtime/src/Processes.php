@@ -85,6 +85,12 @@ final class Processes
         return count($children) === 1 ? $children[0] : null;
     }
 
+    /** Whether a process that was ours still is: its number may be another's by now. */
+    public static function isCalled(int $pid, string $name): bool
+    {
+        return str_starts_with((string) @file_get_contents("/proc/$pid/comm"), $name);
+    }
+
     /** What the process has for itself, shared memory (the OPcache) not counted; 0 when it is gone. */
     public static function privateMemoryMb(int $pid): int
     {

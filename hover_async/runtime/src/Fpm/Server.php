@@ -24,6 +24,12 @@ final class Server
     /** @var resource|null FPM's and its worker's standard error */
     private mixed $stderr = null;
 
+    /** For how long a request has waited until FPM took it, at most: once, after a start. */
+    public float $longestWaitMs = 0.0;
+
+    /** Its worker, as of the last event. */
+    private ?int $worker = null;
+
     private readonly Lines $lines;
 
     /** @var list<string> what came out since the last request began */
@@ -108,17 +114,23 @@ final class Server
     }
 
     /**
-     * Lets a worker go that keeps too much memory after its request (what PHP or an extension leaks or caches), before
-     * a request finds too little left. FPM starts a new one at once; the OPcache is FPM's, and stays.
+     * Between two events: FPM runs, and its worker makes way for a new one if it keeps too much memory after its request
+     * (what PHP or an extension leaks or caches), before a request finds too little left. The OPcache is FPM's, and stays.
      */
-    public function renewWorker(): void
+    public function rest(): void
     {
-        $worker = $this->process === null ? null : Processes::onlyChild(proc_get_status($this->process)['pid']);
-        if ($worker === null || ($keptMb = Processes::privateMemoryMb($worker)) < $this->php->memoryMb / 2) {
+        $this->forward();
+        $this->start();
+        $worker = Processes::onlyChild(proc_get_status($this->process)['pid']);
+        if ($worker === null) {
             return;
         }
-        $this->log->warning("php-fpm's worker keeps $keptMb MB after its request; a new one takes its place");
-        Processes::quit($worker);
+        $this->worker = $worker;
+        $keptMb = Processes::privateMemoryMb($worker);
+        if ($keptMb >= $this->php->memoryMb / 2) {
+            $this->log->warning("php-fpm's worker keeps $keptMb MB after its request; a new one takes its place");
+            Processes::quit($worker);
+        }
     }
 
     /** Ends FPM and whatever its worker is doing, at once. */
@@ -127,7 +139,10 @@ final class Server
         if ($this->process === null) {
             return;
         }
-        Processes::kill(proc_get_status($this->process)['pid']);
+        // A master that was killed leaves its worker behind.
+        $orphans = $this->worker !== null && Processes::isCalled($this->worker, 'php-fpm') ? [$this->worker] : [];
+        Processes::kill(proc_get_status($this->process)['pid'], ...$orphans);
+        $this->worker = null;
         $this->forward();
         $this->lines->end();
         fclose($this->stderr);
@@ -139,10 +154,12 @@ final class Server
     /** @return resource */
     private function connect(): mixed
     {
-        $until = microtime(true) + self::START_TIMEOUT_S;
+        $since = microtime(true);
+        $until = $since + self::START_TIMEOUT_S;
         while (true) {
             $socket = @stream_socket_client('unix://' . self::SOCKET, $code, $message, 1.0);
             if ($socket !== false) {
+                $this->longestWaitMs = max($this->longestWaitMs, (microtime(true) - $since) * 1000);
                 return $socket;
             }
             $running = proc_get_status($this->process)['running'];

@@ -4,8 +4,8 @@ declare(strict_types=1);
 
 namespace Hover\Http;
 
+use Hover\Fpm\Broken;
 use Hover\Json;
-use Hover\RuntimeError;
 
 /** An answer to a visitor, and its form for API Gateway. */
 final class Response
@@ -25,7 +25,7 @@ final class Response
     public static function fromCgi(string $output): self
     {
         if (!preg_match('/\r?\n\r?\n/', $output, $match, PREG_OFFSET_CAPTURE)) {
-            throw new RuntimeError('php-fpm gave no header');
+            throw new Broken('php-fpm gave no header');
         }
         [$separator, $end] = $match[0];
         $status = 200;
@@ -34,6 +34,9 @@ final class Response
             [$name, $value] = array_map(trim(...), explode(':', $line, 2) + ['', '']);
             if (strcasecmp($name, 'Status') === 0) {
                 $status = (int) $value;
+                if ($status < 100 || $status > 599) {
+                    throw new Broken("the application answered with the status '$value'");
+                }
             } elseif ($name !== '') {
                 $headers[] = [$name, $value];
             }

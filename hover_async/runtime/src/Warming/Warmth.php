@@ -51,6 +51,7 @@ final class Warmth
             'cold' => $cold,
             'boot_ms' => $this->bootMs,
             'start_ms' => round($this->startMs, 1),
+            'fpm_ms' => round($this->fpm->longestWaitMs, 1),
             'opcache_scripts' => $this->opcacheScripts($invocation),
         ];
         if ($this->warning !== null) {
