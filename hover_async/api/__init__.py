@@ -11,8 +11,7 @@ importing `hover_async` and `hover-async --help` stay quick.
 
 import hover_async.build
 import hover_async.deploy
-import hover_async.doctor
-import hover_async.secrets  # noqa: F401 - all now: a later first import would hide the functions
+import hover_async.doctor  # noqa: F401 - all now: a later first import would hide the functions
 from hover_async.api.building import build
 from hover_async.api.deploying import deploy, plan
 from hover_async.api.examining import doctor
