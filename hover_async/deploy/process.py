@@ -173,7 +173,10 @@ async def make_artifacts(
 async def provision(
     order: Order, template: Template, cloud: Cloud, report: Reporter, *, purpose: str
 ) -> Stack:
-    """The stack as the template asks for, with the template's functions and no others."""
+    """The stack as the template asks for, with every function of the template.
+
+    What has left may still be listed: CloudFormation deletes it after the update is decided.
+    """
     manifest = order.manifest
     stack = await provision_stack(
         manifest.stack_name,
@@ -185,12 +188,11 @@ async def provision(
         tags=manifest.tags,
         token=f"{order.holder.run}-{purpose}",
     )
-    wanted = {spec.name for spec in template.functions}
-    if set(stack.functions) != wanted:
+    missing = {spec.name for spec in template.functions} - set(stack.functions)
+    if missing:
         raise StackFailed(
-            f"stack '{stack.name}' has functions {sorted(stack.functions)}, "
-            f"its template {sorted(wanted)}",
-            hint="no live alias was touched; look at the stack's resources for what is left over",
+            f"stack '{stack.name}' lacks functions of its template: {', '.join(sorted(missing))}",
+            hint="no live alias was touched; look at the stack's resources, then deploy again",
         )
     return stack
 

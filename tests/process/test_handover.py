@@ -17,6 +17,7 @@ from hover_async.errors import (
 )
 from hover_async.events import Step, Warned
 from hover_async.ports import StackRequest
+from hover_async.values import FunctionName
 from tests.process.stage import Stage
 
 HTTP, CLI = "shop-dev-http", "shop-dev-cli"
@@ -133,6 +134,28 @@ def test_a_removed_function_works_until_the_flip(watched: Watched) -> None:
     assert watched.functions() == {HTTP, CLI}
     assert watched.stage.cloud.stacks.consumers("shop-dev") == {}
     assert DEFAULT in watched.stage.cloud.queues.queues
+
+
+def test_what_has_left_may_be_listed_until_the_stack_is_clean(watched: Watched) -> None:
+    """CloudFormation deletes a function after the update is decided, and lists it until then: that
+    is no failure, and the next deploy waits for it."""
+    watched.stage.cloud.stacks.cleanup_s = 300.0
+    watched.deploy("")
+    watched.deploy("queue: {jobs: {queues: [default]}}")
+    assert watched.stage.cloud.stacks.consumers("shop-dev") == {DEFAULT: "QueueJobsLive"}
+    assert watched.stage.live()[JOBS] == "1"
+
+
+def test_a_function_that_the_stack_lacks_stops_the_deploy(watched: Watched) -> None:
+    """A stack that says it is done, and has not every function of its template, is not taken."""
+    listed = watched.stage.cloud.stacks.functions
+
+    async def lacking(name: str) -> dict[FunctionName, str]:
+        return {each: place for each, place in (await listed(name)).items() if each != JOBS}
+
+    watched.stage.cloud.stacks.functions = lacking  # type: ignore[method-assign]
+    failed = watched.fail("queue: {jobs: {queues: [default]}}", StackFailed)
+    assert str(failed) == f"stack 'shop-dev' lacks functions of its template: {JOBS}"
 
 
 def test_a_queue_that_comes_back_is_the_same_queue(watched: Watched) -> None:
