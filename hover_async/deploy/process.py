@@ -280,6 +280,8 @@ async def settle(
 ) -> None:
     """Cut stack and queues to the manifest: start new workers, let go of what has left.
 
+    The stack first: until a queue has changed hands, it hides messages for as long as the function
+    that has it may take; else jobs would be received twice, and Lambda would refuse to roll back.
     Nothing to do where functions and queues are the same as before.
     """
     template = artifacts.templates.settled
@@ -288,9 +290,9 @@ async def settle(
         return
     try:
         with step(report, Step.WORKERS):
-            await settle_queues(queues, cloud.queues)
             if not is_cut:
                 await provision(order, template, cloud, report, purpose="workers")
+            await settle_queues(queues, cloud.queues)
     except (AwsError, DeployError, get_cancelled_exc_class()) as error:
         raise WorkersNotStarted(
             f"{order.build.build_id} is live, but its workers, schedules and queues are not yet "

@@ -35,10 +35,12 @@ DEFAULT = "default-shop-dev"
 
 @dataclass(frozen=True)
 class Standing:
-    """What the stack was made to be by one operation: who works on which queue, and who is live."""
+    """What the stack was made to be by one operation: who works on which queue, and who is live;
+    and for how long each queue hides messages meanwhile."""
 
     consumers: dict[str, str]
     live: dict[str, str]
+    hidden_s: dict[str, str]
 
 
 @dataclass
@@ -83,7 +85,11 @@ def watched(stage: Stage) -> Watched:
 
     def look() -> None:
         live = {str(name): str(version) for name, version in stage.live().items()}
-        operations.append(Standing(stacks.consumers("shop-dev"), live))
+        hidden_s = {
+            name: queue.attributes.get("VisibilityTimeout", "")
+            for name, queue in stage.cloud.queues.queues.items()
+        }
+        operations.append(Standing(stacks.consumers("shop-dev"), live, hidden_s))
 
     async def created(request: StackRequest) -> None:
         await create(request)
@@ -242,6 +248,16 @@ def test_a_queue_hides_messages_for_longer_before_the_flip_and_shorter_after(
     watched.fail("queue: {jobs: {queues: [default], timeout: 10}}")
     assert watched.attribute(DEFAULT, "VisibilityTimeout") == "600"
     watched.deploy("queue: {jobs: {queues: [default], timeout: 10}}")
+    assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
+
+
+def test_a_queue_hides_messages_long_enough_for_whoever_has_it(watched: Watched) -> None:
+    """A queue that goes to a quicker function hides messages as long as the slower one needs until
+    that has handed it over: a job would be received twice, and Lambda would refuse the way back."""
+    watched.deploy("queue: {jobs: {queues: [default], timeout: 100}}")
+    watched.deploy("queue: {mails: {queues: [default], timeout: 10}}")
+    growing, settled = watched.operations
+    assert growing.hidden_s[DEFAULT] == settled.hidden_s[DEFAULT] == "600"
     assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
 
 
