@@ -41,7 +41,6 @@ from hover_async.deploy.queues import (
     StandingQueues,
     ensure_queues,
     settle_queues,
-    wanted_queues,
 )
 from hover_async.deploy.releases import (
     Release,
@@ -109,8 +108,7 @@ async def stand_ground(
 
     async def stand_queues() -> StandingQueues:
         before = await live_manifest(cloud.documents)
-        known = {queue.name for queue in wanted_queues(before)} if before else set()
-        return await ensure_queues(order.manifest, cloud.queues, report, known=known)
+        return await ensure_queues(order.manifest, cloud.queues, report, before=before)
 
     async with task_group() as grounds:
         ground = grounds.start_soon(prepare, order.functions, cloud)

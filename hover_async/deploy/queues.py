@@ -12,13 +12,13 @@ that is live could miss is changed after the flip.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hover_async.concurrency import bounded_map
 from hover_async.errors import QueueTaken
 from hover_async.events import Reporter, Warned
-from hover_async.manifest import Manifest
+from hover_async.manifest import Manifest, QueueSpec
 from hover_async.manifest.names import DEAD, FIFO, sqs_name
 from hover_async.ports import Queues
 
@@ -79,23 +79,26 @@ def wanted_queues(manifest: Manifest) -> Iterator[WantedQueue]:
             dead = sqs_name(manifest.name, queue, suffix=DEAD) if spec.dead_letter else None
             if dead:
                 yield WantedQueue(dead, None)
-            yield WantedQueue(
-                sqs_name(manifest.name, queue),
-                min(spec.batch_timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S),
-                dead,
-            )
+            yield WantedQueue(sqs_name(manifest.name, queue), visibility_s(spec), dead)
+
+
+def visibility_s(spec: QueueSpec) -> int:
+    """For how long a queue of this function hides a message that was received."""
+    return min(spec.batch_timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S)
 
 
 async def ensure_queues(
-    manifest: Manifest, queues: Queues, report: Reporter, *, known: Collection[str] = ()
+    manifest: Manifest, queues: Queues, report: Reporter, *, before: Manifest | None = None
 ) -> StandingQueues:
     """Make the queues that are missing, and let none hide messages for less than it must.
 
-    `known` are the names that an earlier deploy of this stage had. Another queue that is there
-    already is taken over with its messages, and told. Raises `QueueTaken` when it is another
+    `before` is the manifest that is live: its queues are the stage's own. Another queue that is
+    there already is taken over with its messages, and told. Raises `QueueTaken` when it is another
     stage's. Nothing that the live version relies on has changed, whatever happens.
     """
     wanted = list(wanted_queues(manifest))
+    known = {queue.name for queue in wanted_queues(before)} if before else set()
+    kept = _kept_until_the_flip(manifest, before) if before else {}
 
     async def ensure(queue: WantedQueue) -> tuple[str, Attributes]:
         attributes = queue.attributes(queues)
@@ -107,17 +110,43 @@ async def ensure_queues(
             return queue.name, {}
         if queue.name not in known:
             await _take_over(queue.name, manifest, queues, report)
-        due = {name: value for name, value in attributes.items() if _differs(name, value, found)}
-        if VISIBILITY in due and int(due[VISIBILITY]) > int(found.get(VISIBILITY, "0")):
-            await queues.change(queue.name, {VISIBILITY: due.pop(VISIBILITY)})
-        return queue.name, due
+        least_s = max(queue.visibility_s or 0, kept.pop(queue.name, 0))
+        found = await _hide_for(least_s, queue.name, found, queues)
+        return queue.name, {
+            name: value for name, value in attributes.items() if _differs(name, value, found)
+        }
+
+    async def keep(item: tuple[str, int]) -> None:
+        name, least_s = item
+        if found := await queues.find(name):
+            await _hide_for(least_s, name, found, queues)
 
     # Dead letters first: SQS wants them there before a queue names them.
     due: dict[str, Attributes] = {}
     for is_dead in (True, False):
         batch = [queue for queue in wanted if (queue.visibility_s is None) is is_dead]
         due |= dict(await bounded_map(ensure, batch, limit=AT_ONCE))
+    await bounded_map(keep, kept.items(), limit=AT_ONCE)
     return StandingQueues(len(wanted), {name: changes for name, changes in due.items() if changes})
+
+
+def _kept_until_the_flip(manifest: Manifest, before: Manifest) -> dict[str, int]:
+    """For how long each queue must hide messages that a function of the manifest has until the
+    flip, be it that another gets it then, or nobody: the function may take longer already."""
+    return {
+        sqs_name(manifest.name, queue): visibility_s(manifest.queues[key])
+        for key, spec in before.queues.items()
+        if key in manifest.queues
+        for queue in spec.queues
+    }
+
+
+async def _hide_for(least_s: int, name: str, found: Attributes, queues: Queues) -> Attributes:
+    """The queue's attributes, once it hides messages for `least_s` or longer."""
+    if int(found.get(VISIBILITY, "0")) >= least_s:
+        return found
+    await queues.change(name, {VISIBILITY: str(least_s)})
+    return {**found, VISIBILITY: str(least_s)}
 
 
 async def settle_queues(standing: StandingQueues, queues: Queues) -> None:

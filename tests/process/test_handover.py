@@ -149,7 +149,7 @@ def test_what_has_left_may_be_listed_until_the_stack_is_clean(watched: Watched) 
     watched.deploy("")
     watched.deploy("queue: {jobs: {queues: [default]}}")
     assert watched.stage.cloud.stacks.consumers("shop-dev") == {DEFAULT: "QueueJobsLive"}
-    assert watched.stage.live()[JOBS] == "1"
+    assert watched.stage.live()[FunctionName(JOBS)] == "1"
 
 
 def test_a_function_that_the_stack_lacks_stops_the_deploy(watched: Watched) -> None:
@@ -259,6 +259,17 @@ def test_a_queue_hides_messages_long_enough_for_whoever_has_it(watched: Watched)
     growing, settled = watched.operations
     assert growing.hidden_s[DEFAULT] == settled.hidden_s[DEFAULT] == "600"
     assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
+
+
+@pytest.mark.parametrize("to", ["", ", mails: {queues: [default], timeout: 10}"])
+def test_a_queue_that_leaves_a_function_that_becomes_slower(watched: Watched, to: str) -> None:
+    """Until the flip it is still the function's, which may take longer already: the queue hides
+    messages for as long as that one needs, whoever gets it then."""
+    watched.deploy(f"queue: {{jobs: {{queues: [other], timeout: 100}}{to}}}")
+    growing, _ = watched.operations
+    assert growing.consumers[DEFAULT] == "QueueJobsLive"
+    assert growing.hidden_s[DEFAULT] == "600"
+    assert watched.attribute(DEFAULT, "VisibilityTimeout") == ("60" if to else "600")
 
 
 def test_dead_letters_come_and_go_with_the_flip(watched: Watched) -> None:
