@@ -15,6 +15,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from anyio import sleep
+
 from hover_async.concurrency import bounded_map
 from hover_async.errors import QueueTaken
 from hover_async.events import Reporter, Warned
@@ -32,6 +34,8 @@ MAX_RECEIVES = 1_000
 """SQS's most; AWS asks for five at least, because of throttled batches. The runtime itself sends to
 the dead letters what failed for good: SQS counts receives, and knows neither a job's own tries nor
 what was received in vain. Left to SQS is what no invocation ever came to an end with."""
+USABLE_AFTER_S = 1.0
+"""CreateQueue's page: one must wait for at least a second to be able to use a new queue."""
 OWNER = "hover-async"
 """The tag that names the stage of a queue."""
 VISIBILITY, REDRIVE = "VisibilityTimeout", "RedrivePolicy"
@@ -99,6 +103,7 @@ async def ensure_queues(
     wanted = list(wanted_queues(manifest))
     known = {queue.name for queue in wanted_queues(before)} if before else set()
     kept = _kept_until_the_flip(manifest, before) if before else {}
+    created: list[str] = []
 
     async def ensure(queue: WantedQueue) -> tuple[str, Attributes]:
         attributes = queue.attributes(queues)
@@ -107,6 +112,7 @@ async def ensure_queues(
             # SQS takes no empty policy for a queue that is new.
             given = {name: value for name, value in attributes.items() if value}
             await queues.create(queue.name, given, {**manifest.tags, OWNER: manifest.name})
+            created.append(queue.name)
             return queue.name, {}
         if queue.name not in known:
             await _take_over(queue.name, manifest, queues, report)
@@ -126,6 +132,8 @@ async def ensure_queues(
     for is_dead in (True, False):
         batch = [queue for queue in wanted if (queue.visibility_s is None) is is_dead]
         due |= dict(await bounded_map(ensure, batch, limit=AT_ONCE))
+        if is_dead and created:
+            await sleep(USABLE_AFTER_S)
     await bounded_map(keep, kept.items(), limit=AT_ONCE)
     return StandingQueues(len(wanted), {name: changes for name, changes in due.items() if changes})
 

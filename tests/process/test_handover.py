@@ -286,6 +286,13 @@ def test_dead_letters_come_and_go_with_the_flip(watched: Watched) -> None:
     assert f"{DEFAULT}-dead" in watched.stage.cloud.queues.queues
 
 
+def test_a_new_queue_with_dead_letters_waits_until_those_can_be_named(watched: Watched) -> None:
+    """SQS refuses to name a queue as dead letters that it has made a moment ago."""
+    watched.deploy("queue: {jobs: {queues: [default, other], dead-letter: on}}")
+    policy = json.loads(watched.attribute("other-shop-dev", "RedrivePolicy") or "")
+    assert policy["deadLetterTargetArn"].endswith(":other-shop-dev-dead")
+
+
 def test_another_stages_queue_is_refused(watched: Watched) -> None:
     """Stage `dev`'s queue `a-shop` is called as stage `shop-dev`'s queue `a`: one may have it."""
     queues = watched.stage.cloud.queues
