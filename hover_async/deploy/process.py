@@ -50,6 +50,7 @@ from hover_async.deploy.releases import (
     of_the_stack,
     record_release,
     tell_of_interrupted_activation,
+    tell_of_unrecorded,
 )
 from hover_async.deploy.templates import Templates, plan_templates
 from hover_async.deploy.upload import UploadedAssets, upload_assets
@@ -150,6 +151,7 @@ async def make_artifacts(
             await tell_of_interrupted_activation(cloud.documents, report)
             live = await still_live(ground, order.functions, cloud.functions)
             templates = await plan_templates(order.manifest, image.uri, live, order.edge, cloud)
+            tell_of_unrecorded(templates.unrecorded, report)
         if order.function(Role.HTTP) not in live:
             await assets_stand.wait()
         with step(report, Step.STACK) as done:

@@ -8,7 +8,7 @@ history, one record a build, and `hover/live.json` names the build that is live.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -108,6 +108,17 @@ async def tell_of_interrupted_activation(documents: Documents, report: Reporter)
             Warned(
                 f"an earlier activation was interrupted ({_build_of(document)}): functions may "
                 "serve different builds until this deploy has finished"
+            )
+        )
+
+
+def tell_of_unrecorded(functions: Sequence[FunctionName], report: Reporter) -> None:
+    """Warn of live functions that leave before the flip, because no record says what they do."""
+    if functions:
+        report(
+            Warned(
+                "live functions that no record of a release names leave before this build is live: "
+                + ", ".join(sorted(functions))
             )
         )
 

@@ -6,6 +6,7 @@ in time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hover_async.concurrency import task_group
@@ -14,7 +15,7 @@ from hover_async.deploy.releases import live_manifest
 from hover_async.manifest import Manifest
 from hover_async.ports import Cloud
 from hover_async.template import Template, render
-from hover_async.values import Edge
+from hover_async.values import Edge, FunctionName
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Templates:
     """`growing` has the manifest's functions and still all that is live; `settled` only the former.
 
     They are equal where the manifest's functions and queues are those that are live already.
+    `unrecorded` are live, and in neither: no record tells what they work on.
     """
 
     growing: Template
     settled: Template
+    unrecorded: Sequence[FunctionName] = ()
 
 
 async def plan_templates(
@@ -38,15 +41,17 @@ async def plan_templates(
     async with task_group() as reads:
         reading = reads.start_soon(live_manifest, cloud.documents)
         listing = reads.start_soon(cloud.stacks.functions, manifest.stack_name)
-    before = reading.return_value
+    before, standing = reading.return_value, listing.return_value
     leaving = [spec.name for spec in before.functions if spec.name not in live] if before else []
+    named = {*leaving, *(spec.name for spec in manifest.functions)}
+    unnamed = [name for name in standing if name not in named]
     growing = render(
         manifest,
         image_uri=image_uri,
         started={**live, **await live_versions(leaving, cloud.functions)},
         edge=edge,
         before=before,
-        standing=listing.return_value,
+        standing=standing,
     )
     settled = render(
         manifest,
@@ -55,4 +60,4 @@ async def plan_templates(
         edge=edge,
         standing=growing.places,
     )
-    return Templates(growing, settled)
+    return Templates(growing, settled, tuple(await live_versions(unnamed, cloud.functions)))

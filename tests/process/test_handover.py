@@ -16,7 +16,7 @@ from hover_async.errors import (
     WorkersNotStarted,
 )
 from hover_async.events import Step, Warned
-from hover_async.ports import StackRequest
+from hover_async.ports import Document, StackRequest
 from hover_async.values import FunctionName
 from tests.process.stage import Stage
 
@@ -233,6 +233,18 @@ def test_what_was_not_finished_is_finished_by_the_next_deploy(watched: Watched) 
     stage.run(twice)
     assert watched.functions() == {HTTP, CLI, MAILS}
     assert stage.cloud.stacks.consumers("shop-dev") == {DEFAULT: "QueueMailsLive"}
+
+
+@pytest.mark.parametrize("record", [b"", b"[]", b'{"build_id": "b"}', b'{"manifest": {"name": 1}}'])
+def test_what_no_record_names_leaves_with_a_warning(watched: Watched, record: bytes) -> None:
+    """Where it is not known what was live, a live function that leaves does so before the flip:
+    that is told while it still works."""
+    watched.stage.cloud.documents.documents["hover/live.json"] = Document(record, "other")
+    watched.deploy("")
+    (warned,) = watched.stage.report.of(Warned)
+    assert warned.message.endswith(f"leave before this build is live: {JOBS}")
+    watched.deploy("queue: {jobs: {queues: [default]}}")
+    assert not watched.stage.report.of(Warned)
 
 
 # The queues themselves
