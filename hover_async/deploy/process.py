@@ -37,16 +37,11 @@ from hover_async.deploy.prepare import Ground, Live, live_versions, prepare, sti
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
-from hover_async.deploy.queues import (
-    StandingQueues,
-    ensure_queues,
-    settle_queues,
-)
+from hover_async.deploy.queues import StandingQueues, settle_queues, stand_queues
 from hover_async.deploy.releases import (
     Release,
     activation_record,
     live_build,
-    live_manifest,
     of_the_stack,
     record_release,
     tell_of_interrupted_activation,
@@ -79,11 +74,11 @@ async def deploy_build(
             with step(report, Step.PREPARE) as done:
                 ground, queues = await stand_ground(order, cloud, report)
                 done(ground)
-            artifacts = await make_artifacts(order, ground, lock, cloud, images, report)
+            artifacts = await make_artifacts(order, ground, queues, lock, cloud, images, report)
             rehearsal = await rehearse(order, artifacts, cloud, report)
             await lock.confirm()
             activation = await go_live(order, artifacts, cloud, timeline)
-            await settle(order, artifacts, queues, cloud, report)
+            await settle(order, artifacts, cloud, report)
     except BaseException:
         await tell_what_is_live(order, cloud, report)
         raise
@@ -106,14 +101,9 @@ async def stand_ground(
     order: Order, cloud: Cloud, report: Reporter
 ) -> tuple[Ground, StandingQueues]:
     """Everything that stands beside the stack, and what is live."""
-
-    async def stand_queues() -> StandingQueues:
-        before = await live_manifest(cloud.documents)
-        return await ensure_queues(order.manifest, cloud.queues, report, before=before)
-
     async with task_group() as grounds:
         ground = grounds.start_soon(prepare, order.functions, cloud)
-        queues = grounds.start_soon(stand_queues)
+        queues = grounds.start_soon(stand_queues, order.manifest, cloud, report)
         grounds.start_soon(ensure_log_groups, order.manifest, cloud.logs)
     return ground.return_value, queues.return_value
 
@@ -121,6 +111,7 @@ async def stand_ground(
 async def make_artifacts(
     order: Order,
     ground: Ground,
+    queues: StandingQueues,
     lock: StageLock,
     cloud: Cloud,
     images: ImagePusher,
@@ -141,7 +132,9 @@ async def make_artifacts(
         assets_stand.set()
         return uploaded
 
-    async def stand_up() -> tuple[Live, DeployableImage, Templates, Stack, Versions]:
+    async def stand_up() -> tuple[
+        StandingQueues, Live, DeployableImage, Templates, Stack, Versions
+    ]:
         with step(report, Step.PUSH) as done:
             image = done(
                 await push_image(order.build, ground.repository, images, cloud.registry, report)
@@ -149,6 +142,7 @@ async def make_artifacts(
         with step(report, Step.LOCK):
             await lock.acquire()
             await tell_of_interrupted_activation(cloud.documents, report)
+            standing = await stand_queues(order.manifest, cloud, report, so_far=queues)
             live = await still_live(ground, order.functions, cloud.functions)
             templates = await plan_templates(order.manifest, image.uri, live, order.edge, cloud)
             tell_of_unrecorded(templates.unrecorded, report)
@@ -162,7 +156,7 @@ async def make_artifacts(
                     order.functions, image.uri, build_id, cloud.functions, report
                 )
             )
-        return live, image, templates, stack, versions
+        return standing, live, image, templates, stack, versions
 
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
@@ -275,16 +269,14 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
     return activation
 
 
-async def settle(
-    order: Order, artifacts: Artifacts, queues: StandingQueues, cloud: Cloud, report: Reporter
-) -> None:
+async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> None:
     """Cut stack and queues to the manifest: start new workers, let go of what has left.
 
     The stack first: until a queue has changed hands, it hides messages for as long as the function
     that has it may take; else jobs would be received twice, and Lambda would refuse to roll back.
     Nothing to do where functions and queues are the same as before.
     """
-    template = artifacts.templates.settled
+    queues, template = artifacts.queues, artifacts.templates.settled
     is_cut = template == artifacts.templates.growing
     if is_cut and not queues.due:
         return

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from anyio import sleep
 
 from hover_async.concurrency import bounded_map
+from hover_async.deploy.releases import LIVE_KEY, manifest_of
 from hover_async.errors import QueueTaken
 from hover_async.events import Reporter, Warned
 from hover_async.manifest import Manifest, QueueSpec
 from hover_async.manifest.names import DEAD, FIFO, sqs_name
-from hover_async.ports import Queues
+from hover_async.ports import Cloud, Queues
 
 AT_ONCE = 32
 MAX_VISIBILITY_S = 43_200
@@ -70,10 +71,14 @@ class WantedQueue:
 
 @dataclass(frozen=True)
 class StandingQueues:
-    """Every queue stands. `due` is what is still to be changed of some, by name, after the flip."""
+    """Every queue stands. `due` is what is still to be changed of some, by name, after the flip.
+
+    `record` is the mark (an etag) of the record of what was live then.
+    """
 
     count: int
     due: Mapping[str, Attributes] = field(default_factory=dict)
+    record: str | None = None
 
 
 def wanted_queues(manifest: Manifest) -> Iterator[WantedQueue]:
@@ -89,6 +94,23 @@ def wanted_queues(manifest: Manifest) -> Iterator[WantedQueue]:
 def visibility_s(spec: QueueSpec) -> int:
     """For how long a queue of this function hides a message that was received."""
     return min(spec.batch_timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S)
+
+
+async def stand_queues(
+    manifest: Manifest, cloud: Cloud, report: Reporter, *, so_far: StandingQueues | None = None
+) -> StandingQueues:
+    """`ensure_queues`, beside what is live now.
+
+    With the lock held it is asked again, with what it said before: a rival that held the lock
+    meanwhile has recorded a release, and may have changed queues after its flip.
+    """
+    document = await cloud.documents.read(LIVE_KEY)
+    record = document.etag if document else None
+    if so_far and so_far.record == record:
+        return so_far
+    before = manifest_of(document)
+    standing = await ensure_queues(manifest, cloud.queues, report, before=before)
+    return replace(standing, record=record)
 
 
 async def ensure_queues(

@@ -58,9 +58,13 @@ async def live_build(documents: Documents) -> BuildId | None:
 
 async def live_manifest(documents: Documents) -> Manifest | None:
     """The manifest of what is live, as far as its stack is concerned, if it can be read."""
-    document = await documents.read(LIVE_KEY)
+    return manifest_of(await documents.read(LIVE_KEY))
+
+
+def manifest_of(record: Document | None) -> Manifest | None:
+    """The manifest in the record of a release, as `of_the_stack` put it there."""
     try:
-        return Manifest.model_validate(json.loads(document.body)["manifest"]) if document else None
+        return Manifest.model_validate(json.loads(record.body)["manifest"]) if record else None
     except (ValueError, KeyError, TypeError):
         return None
 

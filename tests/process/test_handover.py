@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import anyio
 import pytest
 
 from hover_async.errors import (
@@ -271,6 +272,31 @@ def test_a_queue_hides_messages_long_enough_for_whoever_has_it(watched: Watched)
     growing, settled = watched.operations
     assert growing.hidden_s[DEFAULT] == settled.hidden_s[DEFAULT] == "600"
     assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
+
+
+def test_a_rival_that_went_live_meanwhile_may_have_changed_queues(watched: Watched) -> None:
+    """What a queue is like is asked again with the lock held, if a rival has had it since."""
+    stage = watched.stage
+    stage.manifest_text = HEAD + "queue: {jobs: {queues: [default], timeout: 100}}"
+    stage.run(stage.deploy)
+    slow = stage.build()
+    stage.manifest_text = HEAD + "queue: {jobs: {queues: [default], timeout: 10}}"
+    quick = stage.build()
+
+    async def race() -> None:
+        async with anyio.create_task_group() as group:
+            reached = stage.cloud.world.reached("images.push")
+            stage.cloud.world.latency_s["images.push"] = 300.0
+            group.start_soon(stage.deploy, slow)
+            await reached.wait()
+            await anyio.sleep(1)
+            del stage.cloud.world.latency_s["images.push"]
+            await stage.deploy(quick)
+            assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
+
+    stage.run(race)
+    assert watched.operations[-1].hidden_s[DEFAULT] == "600"
+    assert watched.attribute(DEFAULT, "VisibilityTimeout") == "600"
 
 
 @pytest.mark.parametrize("to", ["", ", mails: {queues: [default], timeout: 10}"])
