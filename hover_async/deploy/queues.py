@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from anyio import sleep
+from anyio import CapacityLimiter, sleep
 
 from hover_async.concurrency import bounded_map
 from hover_async.deploy.releases import LIVE_KEY, manifest_of
@@ -26,6 +26,8 @@ from hover_async.manifest.names import DEAD, FIFO, sqs_name
 from hover_async.ports import Cloud, Queues
 
 AT_ONCE = 32
+TAGGING_AT_ONCE = 2
+"""SQS allows 5 requests a second that read or set tags, in the whole account (its quotas' page)."""
 MAX_VISIBILITY_S = 43_200
 RETENTION_S = 1_209_600
 """14 days, SQS's longest: what nobody fetched yet is not lost over a holiday."""
@@ -126,6 +128,7 @@ async def ensure_queues(
     known = {queue.name for queue in wanted_queues(before)} if before else set()
     kept = _kept_until_the_flip(manifest, before) if before else {}
     created: list[str] = []
+    tagging = CapacityLimiter(TAGGING_AT_ONCE)
 
     async def ensure(queue: WantedQueue) -> tuple[str, Attributes]:
         attributes = queue.attributes(queues)
@@ -137,7 +140,8 @@ async def ensure_queues(
             created.append(queue.name)
             return queue.name, {}
         if queue.name not in known:
-            await _take_over(queue.name, manifest, queues, report)
+            async with tagging:
+                await _take_over(queue.name, manifest, queues, report)
         least_s = max(queue.visibility_s or 0, kept.pop(queue.name, 0))
         found = await _hide_for(least_s, queue.name, found, queues)
         return queue.name, {

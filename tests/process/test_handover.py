@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
+from hover_async.deploy.queues import TAGGING_AT_ONCE
 from hover_async.errors import (
     AccessDenied,
     CommandFailed,
@@ -358,6 +359,18 @@ def test_a_queue_of_nobodys_is_taken_over_and_told(watched: Watched) -> None:
     assert warned == ["queue 'a-shop-dev' was there already: its messages will be worked on"]
     assert queues.queues["a-shop-dev"].tags == {"hover-async": "shop-dev"}
     assert watched.attribute("a-shop-dev", "MessageRetentionPeriod") == "1209600"
+
+
+def test_tags_are_asked_for_slowly(watched: Watched) -> None:
+    """SQS allows few requests about tags: a stage of many queues that no release has named yet, as
+    after a first deploy that failed, must not be throttled for longer than calls are repeated."""
+    queues = "queue: {jobs: {queues: [default, " + ", ".join(f"q{n}" for n in range(60)) + "]}}"
+    watched.fail(queues)
+    watched.deploy(queues)
+    world = watched.stage.cloud.world
+    assert len(world.about("queues.tags")) == 60
+    assert world.most_at_once["queues.tags"] == TAGGING_AT_ONCE
+    assert world.most_at_once["queues.find"] > TAGGING_AT_ONCE
 
 
 # Log groups
