@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from hover_async.concurrency import task_group
 from hover_async.deploy.prepare import Live, live_versions
 from hover_async.deploy.releases import live_manifest
+from hover_async.errors import UsageError
 from hover_async.manifest import Manifest
 from hover_async.ports import Cloud
 from hover_async.template import Template, render
 from hover_async.values import Edge, FunctionName
+
+MOST_AT_ONCE = 2_500
+"""Resources that an operation on nested stacks may create, update or delete (its quotas' page)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ async def plan_templates(
 ) -> Templates:
     """To be called with the lock held: it asks what is live, and where its functions stand.
 
-    Raises `UsageError` when a stack would become larger than CloudFormation takes.
+    Raises `UsageError` when a stack would become larger than CloudFormation takes, or be more work
+    than it does at once.
     """
     async with task_group() as reads:
         reading = reads.start_soon(live_manifest, cloud.documents)
@@ -53,6 +58,7 @@ async def plan_templates(
         before=before,
         standing=standing,
     )
+    _require_one_operation(manifest.name, growing.touched)
     settled = render(
         manifest,
         image_uri=image_uri,
@@ -61,3 +67,12 @@ async def plan_templates(
         standing=growing.places,
     )
     return Templates(growing, settled, tuple(await live_versions(unnamed, cloud.functions)))
+
+
+def _require_one_operation(stage: str, touched: int) -> None:
+    if touched > MOST_AT_ONCE:
+        raise UsageError(
+            f"one operation on the stacks of stage '{stage}' would create or update {touched:,} "
+            f"resources; CloudFormation takes {MOST_AT_ONCE:,}",
+            hint="deploy with some of the new queue functions first, then with the others",
+        )

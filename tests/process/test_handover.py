@@ -15,6 +15,7 @@ from hover_async.errors import (
     HoverError,
     QueueTaken,
     StackFailed,
+    UsageError,
     WorkersNotStarted,
 )
 from hover_async.events import Step, Warned
@@ -422,3 +423,20 @@ def test_a_failure_in_a_nested_stack_is_told_with_its_own_reason(stage: Stage) -
     assert failed.reasons == (
         "Workers1/QueueJobsZ2d199Function (AWS::Lambda::Function): the image is not there",
     )
+
+
+def test_more_than_cloudformation_does_at_once_is_refused(watched: Watched) -> None:
+    """What is new counts whole, what stands as its function: a large stage gets there in steps."""
+
+    def queues(count: int) -> str:
+        names = "".join(f"  q{number}: {{dead-letter: on}}\n" for number in range(count))
+        topic = "arn:aws:sns:us-east-1:123456789012:alarms"
+        return f"http: {{warm: 0}}\nalarms: {{topic: '{topic}'}}\nqueue:\n{names}"
+
+    error = watched.fail(queues(500), UsageError)
+    assert "would create or update 2,5" in str(error)
+    assert error.hint
+    assert not watched.operations
+    watched.deploy(queues(250))
+    watched.deploy(queues(500))
+    assert len(watched.functions()) == 502
