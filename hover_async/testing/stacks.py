@@ -116,12 +116,12 @@ class FakeStacks:
             resource["Properties"]["EventSourceArn"]["Fn::Join"][1][-1]: str(
                 resource["Properties"]["FunctionName"]["Ref"]
             )
-            for _, _, resource in self._resources(self.stacks[name].template)
+            for _, _, resource in self.resources(self.stacks[name].template)
             if resource["Type"] == "AWS::Lambda::EventSourceMapping"
             and resource["Properties"]["Enabled"]
         }
 
-    def _resources(
+    def resources(
         self, template: dict[str, Any], place: str = ""
     ) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """The resources of the template and of its nested ones: place, logical id, resource."""
@@ -131,7 +131,7 @@ class FakeStacks:
                 path = resource["Properties"]["TemplateURL"]["Fn::Join"][1][-1]
                 key = path.removeprefix("/").partition("/")[2]
                 body = self.store.objects[key].body
-                yield from self._resources(json.loads(body), logical_id)
+                yield from self.resources(json.loads(body), logical_id)
 
     def _functions(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
         """Each function's image and place."""
@@ -145,7 +145,7 @@ class FakeStacks:
                 images.get(place) or resource["Properties"]["Code"]["ImageUri"],
                 place,
             )
-            for place, _, resource in self._resources(template)
+            for place, _, resource in self.resources(template)
             if resource["Type"] == "AWS::Lambda::Function"
         }
 
@@ -197,7 +197,7 @@ class FakeStacks:
         nested, _, logical_id = path.rpartition("/")
         kind = next(
             resource["Type"]
-            for place, name, resource in self._resources(template)
+            for place, name, resource in self.resources(template)
             if (place, name) == (nested, logical_id)
         )
         self._tell(request, logical_id, kind, "UPDATE_FAILED", reason, stack_id=nested)
