@@ -33,11 +33,18 @@ from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order,
 from hover_async.deploy.health import check_health
 from hover_async.deploy.lock import StageLock, stage_lock
 from hover_async.deploy.logs import ensure_log_groups
-from hover_async.deploy.prepare import Ground, Live, live_versions, prepare, still_live
+from hover_async.deploy.prepare import (
+    Ground,
+    Live,
+    live_versions,
+    prepare,
+    stand_queues,
+    still_live,
+)
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
-from hover_async.deploy.queues import StandingQueues, settle_queues, stand_queues
+from hover_async.deploy.queues import StandingQueues, settle_queues
 from hover_async.deploy.releases import (
     Release,
     activation_record,

@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter, sleep
 
 from hover_async.concurrency import bounded_map
-from hover_async.deploy.releases import LIVE_KEY, manifest_of
 from hover_async.errors import QueueTaken
 from hover_async.events import Reporter, Warned
 from hover_async.manifest import Manifest, QueueSpec
 from hover_async.manifest.names import DEAD, FIFO, sqs_name
-from hover_async.ports import Cloud, Queues
+from hover_async.ports import Queues
 
 AT_ONCE = 32
 TAGGING_AT_ONCE = 2
@@ -96,23 +95,6 @@ def wanted_queues(manifest: Manifest) -> Iterator[WantedQueue]:
 def visibility_s(spec: QueueSpec) -> int:
     """For how long a queue of this function hides a message that was received."""
     return min(spec.batch_timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S)
-
-
-async def stand_queues(
-    manifest: Manifest, cloud: Cloud, report: Reporter, *, so_far: StandingQueues | None = None
-) -> StandingQueues:
-    """`ensure_queues`, beside what is live now.
-
-    With the lock held it is asked again, with what it said before: a rival that held the lock
-    meanwhile has recorded a release, and may have changed queues after its flip.
-    """
-    document = await cloud.documents.read(LIVE_KEY)
-    record = document.etag if document else None
-    if so_far and so_far.record == record:
-        return so_far
-    before = manifest_of(document)
-    standing = await ensure_queues(manifest, cloud.queues, report, before=before)
-    return replace(standing, record=record)
 
 
 async def ensure_queues(
