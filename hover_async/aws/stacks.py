@@ -27,9 +27,8 @@ FUNCTION = "AWS::Lambda::Function"
 GONE = "DELETE_COMPLETE"
 BY_USER = "User Initiated"
 """The reason CloudFormation gives the first event of every operation."""
-BEGINNINGS = frozenset(
-    {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
-)
+DELETION = "DELETE_IN_PROGRESS"
+BEGINNINGS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "REVIEW_IN_PROGRESS", DELETION})
 
 OTHERS_SINCE = 3
 """Operations newer than ours to look behind; a stack's whole history is thousands of events."""
@@ -183,6 +182,7 @@ async def _operation(pages: AsyncIterator[Answer], token: str | None) -> Sequenc
     """The events of the operation marked `token`, oldest first; `pages` begin with the newest.
 
     Without a token they are those of the last operation: a nested stack does not say who began it.
+    Its deletion is what undoes its creation, and tells nothing of why that failed.
     """
     found: list[StackEvent] = []
     others = 0
@@ -191,7 +191,7 @@ async def _operation(pages: AsyncIterator[Answer], token: str | None) -> Sequenc
             event = _event(entry)
             if token is None:
                 found.append(event)
-                if _is_of_the_stack(entry) and event.status in BEGINNINGS:
+                if _is_of_the_stack(entry) and event.status in BEGINNINGS - {DELETION}:
                     return found[::-1]
                 continue
             if event.token == token:

@@ -15,6 +15,7 @@ from hover_async.deploy.prepare import Live
 from hover_async.deploy.provision import Stack
 from hover_async.deploy.publish import Versions
 from hover_async.deploy.push import DeployableImage
+from hover_async.deploy.queues import StandingQueues
 from hover_async.deploy.templates import Templates
 from hover_async.deploy.upload import UploadedAssets
 from hover_async.deploy.warm import Warmth
@@ -64,6 +65,7 @@ class Artifacts:
     """Everything that the new build needs to run, standing beside what was live before."""
 
     uploaded: UploadedAssets
+    queues: StandingQueues
     live_before: Live
     image: DeployableImage
     templates: Templates

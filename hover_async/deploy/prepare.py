@@ -1,12 +1,16 @@
-"""What a deploy stands on: bucket and repository made, and what is live looked up."""
+"""What a deploy stands on: bucket, repository and queues made, and what is live looked up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hover_async.concurrency import bounded_map, task_group
+from hover_async.deploy.queues import StandingQueues, ensure_queues
+from hover_async.deploy.releases import LIVE_KEY, manifest_of
 from hover_async.errors import NotFound
+from hover_async.events import Reporter
+from hover_async.manifest import Manifest
 from hover_async.ports import Cloud, Functions
 from hover_async.values import LATEST, LIVE, FunctionName, Version
 
@@ -35,6 +39,23 @@ async def prepare(functions: Sequence[FunctionName], cloud: Cloud) -> Ground:
         repository = ground.start_soon(cloud.registry.ensure_repository)
         live = ground.start_soon(live_versions, functions, cloud.functions)
     return Ground(repository.return_value, live.return_value)
+
+
+async def stand_queues(
+    manifest: Manifest, cloud: Cloud, report: Reporter, *, so_far: StandingQueues | None = None
+) -> StandingQueues:
+    """`ensure_queues`, beside what is live now.
+
+    With the lock held it is asked again, with what it said before: a rival that held the lock
+    meanwhile has recorded a release, and may have changed queues after its flip.
+    """
+    document = await cloud.documents.read(LIVE_KEY)
+    record = document.etag if document else None
+    if so_far and so_far.record == record:
+        return so_far
+    before = manifest_of(document)
+    standing = await ensure_queues(manifest, cloud.queues, report, before=before)
+    return replace(standing, record=record)
 
 
 async def still_live(ground: Ground, functions: Sequence[FunctionName], lambdas: Functions) -> Live:

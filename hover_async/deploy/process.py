@@ -33,24 +33,26 @@ from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order,
 from hover_async.deploy.health import check_health
 from hover_async.deploy.lock import StageLock, stage_lock
 from hover_async.deploy.logs import ensure_log_groups
-from hover_async.deploy.prepare import Ground, Live, live_versions, prepare, still_live
+from hover_async.deploy.prepare import (
+    Ground,
+    Live,
+    live_versions,
+    prepare,
+    stand_queues,
+    still_live,
+)
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
-from hover_async.deploy.queues import (
-    StandingQueues,
-    ensure_queues,
-    settle_queues,
-    wanted_queues,
-)
+from hover_async.deploy.queues import StandingQueues, settle_queues
 from hover_async.deploy.releases import (
     Release,
     activation_record,
     live_build,
-    live_manifest,
     of_the_stack,
     record_release,
     tell_of_interrupted_activation,
+    tell_of_unrecorded,
 )
 from hover_async.deploy.templates import Templates, plan_templates
 from hover_async.deploy.upload import UploadedAssets, upload_assets
@@ -79,11 +81,11 @@ async def deploy_build(
             with step(report, Step.PREPARE) as done:
                 ground, queues = await stand_ground(order, cloud, report)
                 done(ground)
-            artifacts = await make_artifacts(order, ground, lock, cloud, images, report)
+            artifacts = await make_artifacts(order, ground, queues, lock, cloud, images, report)
             rehearsal = await rehearse(order, artifacts, cloud, report)
             await lock.confirm()
             activation = await go_live(order, artifacts, cloud, timeline)
-            await settle(order, artifacts, queues, cloud, report)
+            await settle(order, artifacts, cloud, report)
     except BaseException:
         await tell_what_is_live(order, cloud, report)
         raise
@@ -106,15 +108,9 @@ async def stand_ground(
     order: Order, cloud: Cloud, report: Reporter
 ) -> tuple[Ground, StandingQueues]:
     """Everything that stands beside the stack, and what is live."""
-
-    async def stand_queues() -> StandingQueues:
-        before = await live_manifest(cloud.documents)
-        known = {queue.name for queue in wanted_queues(before)} if before else set()
-        return await ensure_queues(order.manifest, cloud.queues, report, known=known)
-
     async with task_group() as grounds:
         ground = grounds.start_soon(prepare, order.functions, cloud)
-        queues = grounds.start_soon(stand_queues)
+        queues = grounds.start_soon(stand_queues, order.manifest, cloud, report)
         grounds.start_soon(ensure_log_groups, order.manifest, cloud.logs)
     return ground.return_value, queues.return_value
 
@@ -122,6 +118,7 @@ async def stand_ground(
 async def make_artifacts(
     order: Order,
     ground: Ground,
+    queues: StandingQueues,
     lock: StageLock,
     cloud: Cloud,
     images: ImagePusher,
@@ -142,7 +139,9 @@ async def make_artifacts(
         assets_stand.set()
         return uploaded
 
-    async def stand_up() -> tuple[Live, DeployableImage, Templates, Stack, Versions]:
+    async def stand_up() -> tuple[
+        StandingQueues, Live, DeployableImage, Templates, Stack, Versions
+    ]:
         with step(report, Step.PUSH) as done:
             image = done(
                 await push_image(order.build, ground.repository, images, cloud.registry, report)
@@ -150,8 +149,10 @@ async def make_artifacts(
         with step(report, Step.LOCK):
             await lock.acquire()
             await tell_of_interrupted_activation(cloud.documents, report)
+            standing = await stand_queues(order.manifest, cloud, report, so_far=queues)
             live = await still_live(ground, order.functions, cloud.functions)
             templates = await plan_templates(order.manifest, image.uri, live, order.edge, cloud)
+            tell_of_unrecorded(templates.unrecorded, report)
         if order.function(Role.HTTP) not in live:
             await assets_stand.wait()
         with step(report, Step.STACK) as done:
@@ -162,7 +163,7 @@ async def make_artifacts(
                     order.functions, image.uri, build_id, cloud.functions, report
                 )
             )
-        return live, image, templates, stack, versions
+        return standing, live, image, templates, stack, versions
 
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
@@ -173,7 +174,10 @@ async def make_artifacts(
 async def provision(
     order: Order, template: Template, cloud: Cloud, report: Reporter, *, purpose: str
 ) -> Stack:
-    """The stack as the template asks for, with the template's functions and no others."""
+    """The stack as the template asks for, with every function of the template.
+
+    What has left may still be listed: CloudFormation deletes it after the update is decided.
+    """
     manifest = order.manifest
     stack = await provision_stack(
         manifest.stack_name,
@@ -185,12 +189,11 @@ async def provision(
         tags=manifest.tags,
         token=f"{order.holder.run}-{purpose}",
     )
-    wanted = {spec.name for spec in template.functions}
-    if set(stack.functions) != wanted:
+    missing = {spec.name for spec in template.functions} - set(stack.functions)
+    if missing:
         raise StackFailed(
-            f"stack '{stack.name}' has functions {sorted(stack.functions)}, "
-            f"its template {sorted(wanted)}",
-            hint="no live alias was touched; look at the stack's resources for what is left over",
+            f"stack '{stack.name}' lacks functions of its template: {', '.join(sorted(missing))}",
+            hint="no live alias was touched; look at the stack's resources, then deploy again",
         )
     return stack
 
@@ -274,22 +277,22 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
     return activation
 
 
-async def settle(
-    order: Order, artifacts: Artifacts, queues: StandingQueues, cloud: Cloud, report: Reporter
-) -> None:
+async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> None:
     """Cut stack and queues to the manifest: start new workers, let go of what has left.
 
+    The stack first: until a queue has changed hands, it hides messages for as long as the function
+    that has it may take; else jobs would be received twice, and Lambda would refuse to roll back.
     Nothing to do where functions and queues are the same as before.
     """
-    template = artifacts.templates.settled
+    queues, template = artifacts.queues, artifacts.templates.settled
     is_cut = template == artifacts.templates.growing
     if is_cut and not queues.due:
         return
     try:
         with step(report, Step.WORKERS):
-            await settle_queues(queues, cloud.queues)
             if not is_cut:
                 await provision(order, template, cloud, report, purpose="workers")
+            await settle_queues(queues, cloud.queues)
     except (AwsError, DeployError, get_cancelled_exc_class()) as error:
         raise WorkersNotStarted(
             f"{order.build.build_id} is live, but its workers, schedules and queues are not yet "

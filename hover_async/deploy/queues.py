@@ -12,17 +12,21 @@ that is live could miss is changed after the flip.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from anyio import CapacityLimiter, sleep
 
 from hover_async.concurrency import bounded_map
 from hover_async.errors import QueueTaken
 from hover_async.events import Reporter, Warned
-from hover_async.manifest import Manifest
+from hover_async.manifest import Manifest, QueueSpec
 from hover_async.manifest.names import DEAD, FIFO, sqs_name
 from hover_async.ports import Queues
 
 AT_ONCE = 32
+TAGGING_AT_ONCE = 2
+"""SQS allows 5 requests a second that read or set tags, in the whole account (its quotas' page)."""
 MAX_VISIBILITY_S = 43_200
 RETENTION_S = 1_209_600
 """14 days, SQS's longest: what nobody fetched yet is not lost over a holiday."""
@@ -32,6 +36,8 @@ MAX_RECEIVES = 1_000
 """SQS's most; AWS asks for five at least, because of throttled batches. The runtime itself sends to
 the dead letters what failed for good: SQS counts receives, and knows neither a job's own tries nor
 what was received in vain. Left to SQS is what no invocation ever came to an end with."""
+USABLE_AFTER_S = 1.0
+"""CreateQueue's page: one must wait for at least a second to be able to use a new queue."""
 OWNER = "hover-async"
 """The tag that names the stage of a queue."""
 VISIBILITY, REDRIVE = "VisibilityTimeout", "RedrivePolicy"
@@ -66,10 +72,14 @@ class WantedQueue:
 
 @dataclass(frozen=True)
 class StandingQueues:
-    """Every queue stands. `due` is what is still to be changed of some, by name, after the flip."""
+    """Every queue stands. `due` is what is still to be changed of some, by name, after the flip.
+
+    `record` is the mark (an etag) of the record of what was live then.
+    """
 
     count: int
     due: Mapping[str, Attributes] = field(default_factory=dict)
+    record: str | None = None
 
 
 def wanted_queues(manifest: Manifest) -> Iterator[WantedQueue]:
@@ -79,23 +89,28 @@ def wanted_queues(manifest: Manifest) -> Iterator[WantedQueue]:
             dead = sqs_name(manifest.name, queue, suffix=DEAD) if spec.dead_letter else None
             if dead:
                 yield WantedQueue(dead, None)
-            yield WantedQueue(
-                sqs_name(manifest.name, queue),
-                min(spec.batch_timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S),
-                dead,
-            )
+            yield WantedQueue(sqs_name(manifest.name, queue), visibility_s(spec), dead)
+
+
+def visibility_s(spec: QueueSpec) -> int:
+    """For how long a queue of this function hides a message that was received."""
+    return min(spec.batch_timeout * VISIBILITY_FACTOR, MAX_VISIBILITY_S)
 
 
 async def ensure_queues(
-    manifest: Manifest, queues: Queues, report: Reporter, *, known: Collection[str] = ()
+    manifest: Manifest, queues: Queues, report: Reporter, *, before: Manifest | None = None
 ) -> StandingQueues:
     """Make the queues that are missing, and let none hide messages for less than it must.
 
-    `known` are the names that an earlier deploy of this stage had. Another queue that is there
-    already is taken over with its messages, and told. Raises `QueueTaken` when it is another
+    `before` is the manifest that is live: its queues are the stage's own. Another queue that is
+    there already is taken over with its messages, and told. Raises `QueueTaken` when it is another
     stage's. Nothing that the live version relies on has changed, whatever happens.
     """
     wanted = list(wanted_queues(manifest))
+    known = {queue.name for queue in wanted_queues(before)} if before else set()
+    kept = _kept_until_the_flip(manifest, before) if before else {}
+    created: list[str] = []
+    tagging = CapacityLimiter(TAGGING_AT_ONCE)
 
     async def ensure(queue: WantedQueue) -> tuple[str, Attributes]:
         attributes = queue.attributes(queues)
@@ -104,20 +119,48 @@ async def ensure_queues(
             # SQS takes no empty policy for a queue that is new.
             given = {name: value for name, value in attributes.items() if value}
             await queues.create(queue.name, given, {**manifest.tags, OWNER: manifest.name})
+            created.append(queue.name)
             return queue.name, {}
         if queue.name not in known:
-            await _take_over(queue.name, manifest, queues, report)
-        due = dict(differences(attributes, found))
-        if VISIBILITY in due and int(due[VISIBILITY]) > int(found.get(VISIBILITY, "0")):
-            await queues.change(queue.name, {VISIBILITY: due.pop(VISIBILITY)})
-        return queue.name, due
+            async with tagging:
+                await _take_over(queue.name, manifest, queues, report)
+        least_s = max(queue.visibility_s or 0, kept.pop(queue.name, 0))
+        found = await _hide_for(least_s, queue.name, found, queues)
+        return queue.name, differences(attributes, found)
+
+    async def keep(item: tuple[str, int]) -> None:
+        name, least_s = item
+        if found := await queues.find(name):
+            await _hide_for(least_s, name, found, queues)
 
     # Dead letters first: SQS wants them there before a queue names them.
     due: dict[str, Attributes] = {}
     for is_dead in (True, False):
         batch = [queue for queue in wanted if (queue.visibility_s is None) is is_dead]
         due |= dict(await bounded_map(ensure, batch, limit=AT_ONCE))
+        if is_dead and created:
+            await sleep(USABLE_AFTER_S)
+    await bounded_map(keep, kept.items(), limit=AT_ONCE)
     return StandingQueues(len(wanted), {name: changes for name, changes in due.items() if changes})
+
+
+def _kept_until_the_flip(manifest: Manifest, before: Manifest) -> dict[str, int]:
+    """For how long each queue must hide messages that a function of the manifest has until the
+    flip, be it that another gets it then, or nobody: the function may take longer already."""
+    return {
+        sqs_name(manifest.name, queue): visibility_s(manifest.queues[key])
+        for key, spec in before.queues.items()
+        if key in manifest.queues
+        for queue in spec.queues
+    }
+
+
+async def _hide_for(least_s: int, name: str, found: Attributes, queues: Queues) -> Attributes:
+    """The queue's attributes, once it hides messages for `least_s` or longer."""
+    if int(found.get(VISIBILITY, "0")) >= least_s:
+        return found
+    await queues.change(name, {VISIBILITY: str(least_s)})
+    return {**found, VISIBILITY: str(least_s)}
 
 
 async def settle_queues(standing: StandingQueues, queues: Queues) -> None:

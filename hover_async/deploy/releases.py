@@ -81,9 +81,13 @@ async def live_release(documents: Documents) -> LiveRelease | None:
 
 async def live_manifest(documents: Documents) -> Manifest | None:
     """The manifest of what is live, as far as its stack is concerned, if it can be read."""
-    document = await documents.read(LIVE_KEY)
+    return manifest_of(await documents.read(LIVE_KEY))
+
+
+def manifest_of(record: Document | None) -> Manifest | None:
+    """The manifest in the record of a release, as `of_the_stack` put it there."""
     try:
-        return Manifest.model_validate(json.loads(document.body)["manifest"]) if document else None
+        return Manifest.model_validate(json.loads(record.body)["manifest"]) if record else None
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -131,6 +135,17 @@ async def tell_of_interrupted_activation(documents: Documents, report: Reporter)
             Warned(
                 f"an earlier activation was interrupted ({_build_of(document)}): functions may "
                 "serve different builds until this deploy has finished"
+            )
+        )
+
+
+def tell_of_unrecorded(functions: Sequence[FunctionName], report: Reporter) -> None:
+    """Warn of live functions that leave before the flip, because no record says what they do."""
+    if functions:
+        report(
+            Warned(
+                "live functions that no record of a release names leave before this build is live: "
+                + ", ".join(sorted(functions))
             )
         )
 

@@ -96,7 +96,8 @@ class Stacks(Protocol):
     async def delete(self, name: str, *, token: str) -> None: ...
 
     async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
-        """The events of the operation marked `token` (None: of the last one), oldest first."""
+        """The events of the operation marked `token` (None: of the last one, and of a deletion
+        that followed it), oldest first."""
 
     async def functions(self, name: str) -> Mapping[FunctionName, str]:
         """Every Lambda function of the stack and of its nested stacks, all pages, each with the

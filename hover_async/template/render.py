@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hover_async.errors import UsageError
@@ -46,7 +46,8 @@ class Template:
     """A template as CloudFormation takes it: compact JSON, the same for the same input.
 
     `functions` and `places` tell who stands in it, and in which of its stacks; `size_bytes` and
-    `resource_count` are those of `body`, the stage's own stack.
+    `resource_count` are those of `body`, the stage's own stack. `touched` is how many resources an
+    operation creates or updates at most: all of what is new, and of what stands each function.
     """
 
     body: str
@@ -55,6 +56,7 @@ class Template:
     places: Places
     size_bytes: int
     resource_count: int
+    touched: int = field(default=0, compare=False)
 
 
 def render(
@@ -109,7 +111,12 @@ def render(
     _require_size(manifest, len(own), body)
     for each in nested:
         _require_size(manifest, len(others[each.logical_id]), each.body)
-    return Template(body, nested, workforce.functions, places, len(body.encode()), len(own))
+    touched = len(fixed) + sum(
+        1 if name in (standing or {}) else len(share) for name, share in nested_form.items()
+    )
+    return Template(
+        body, nested, workforce.functions, places, len(body.encode()), len(own), touched
+    )
 
 
 def _share(

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hover_async.errors import Conflict, NotFound
+from anyio import current_time
+
+from hover_async.errors import Conflict, NotFound, Rejected
 from hover_async.testing.world import World
+
+CREATION_S = 1.0
+"""How long SQS takes until a new queue can be used."""
 
 
 @dataclass
 class FakeQueue:
+    """Not to be named by another queue before `usable_at_s`."""
+
     attributes: dict[str, str]
     tags: dict[str, str]
+    usable_at_s: float = 0.0
     messages: int = 0
 
 
@@ -41,10 +50,13 @@ class FakeQueues:
             standing = self.queues.get(name)
             if standing and standing.attributes != attributes:
                 raise Conflict(f"queue {name} has other attributes")
-            self.queues.setdefault(name, FakeQueue(dict(attributes), dict(tags)))
+            self._require_dead_letters(attributes)
+            usable_at_s = current_time() + CREATION_S
+            self.queues.setdefault(name, FakeQueue(dict(attributes), dict(tags), usable_at_s))
 
     async def change(self, name: str, attributes: Mapping[str, str]) -> None:
         async with self.world.request("queues.change", name):
+            self._require_dead_letters(attributes)
             changed = {**self._queue(name).attributes, **attributes}
             self._queue(name).attributes = {key: value for key, value in changed.items() if value}
 
@@ -55,6 +67,13 @@ class FakeQueues:
     async def tag(self, name: str, tags: Mapping[str, str]) -> None:
         async with self.world.request("queues.tag", name):
             self._queue(name).tags |= tags
+
+    def _require_dead_letters(self, attributes: Mapping[str, str]) -> None:
+        policy = json.loads(attributes.get("RedrivePolicy") or "{}")
+        if policy:
+            dead = self.queues.get(policy["deadLetterTargetArn"].rpartition(":")[2])
+            if dead is None or current_time() < dead.usable_at_s:
+                raise Rejected("Dead letter target does not exist")
 
     def _queue(self, name: str) -> FakeQueue:
         if name not in self.queues:

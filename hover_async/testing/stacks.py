@@ -23,7 +23,10 @@ DOMAIN = "d111111abcdef8.cloudfront.net"
 
 @dataclass
 class FakeStack:
-    """A stack and its last operation, which is decided at `ends_at_s`."""
+    """A stack and its last operation, which is decided at `ends_at_s`.
+
+    What it lets go of (`leaving`, with places) is still listed until `cleaned_at_s`.
+    """
 
     name: str
     working: str
@@ -33,12 +36,19 @@ class FakeStack:
     template: dict[str, Any]
     body: str
     reason: str = ""
+    leaving: Mapping[FunctionName, str] = field(default_factory=dict)
+    cleaned_at_s: float = 0.0
     outputs: dict[str, str] = field(
         default_factory=lambda: {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
     )
 
     def status(self) -> str:
-        return self.ended if current_time() >= self.ends_at_s else self.working
+        if current_time() < self.ends_at_s:
+            return self.working
+        return f"{self.ended}_CLEANUP_IN_PROGRESS" if self.is_cleaning_up() else self.ended
+
+    def is_cleaning_up(self) -> bool:
+        return bool(self.leaving) and current_time() < self.cleaned_at_s
 
 
 @dataclass
@@ -52,6 +62,7 @@ class FakeStacks:
     lambdas: FakeFunctions
     store: FakeAssetStore
     operation_s: float = 20.0
+    cleanup_s: float = 10.0
     failure: tuple[str, str] | None = None
     stacks: dict[str, FakeStack] = field(default_factory=dict)
     _events: list[StackEvent] = field(default_factory=list)
@@ -101,8 +112,10 @@ class FakeStacks:
     async def functions(self, name: str) -> Mapping[FunctionName, str]:
         async with self.world.request("stacks.functions", name):
             stack = self.stacks.get(name)
-            places = self._functions(stack.template) if stack else {}
-            return {function: place for function, (_, place) in places.items()}
+            if stack is None:
+                return {}
+            standing = {name: place for name, (_, place) in self._functions(stack.template).items()}
+            return {**stack.leaving, **standing} if stack.is_cleaning_up() else standing
 
     def consumers(self, name: str) -> dict[str, str]:
         """The logical id of the alias that each queue's messages are handed to, where enabled."""
@@ -110,19 +123,19 @@ class FakeStacks:
             resource["Properties"]["EventSourceArn"]["Fn::Join"][1][-1]: str(
                 resource["Properties"]["FunctionName"]["Ref"]
             )
-            for _, _, resource in self._resources(self.stacks[name].template)
+            for _, _, resource in self.resources(self.stacks[name].template)
             if resource["Type"] == "AWS::Lambda::EventSourceMapping"
             and resource["Properties"]["Enabled"]
         }
 
-    def _resources(
+    def resources(
         self, template: dict[str, Any], place: str = ""
     ) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """The resources of the template and of its nested ones: place, logical id, resource."""
         for logical_id, resource in template["Resources"].items():
             yield place, logical_id, resource
         for logical_id, body in self.nested(template).items():
-            yield from self._resources(json.loads(body), logical_id)
+            yield from self.resources(json.loads(body), logical_id)
 
     def nested(self, template: dict[str, Any]) -> dict[str, str]:
         """The template of each nested stack, by its logical id."""
@@ -146,7 +159,7 @@ class FakeStacks:
                 images.get(place) or resource["Properties"]["Code"]["ImageUri"],
                 place,
             )
-            for place, _, resource in self._resources(template)
+            for place, _, resource in self.resources(template)
             if resource["Type"] == "AWS::Lambda::Function"
         }
 
@@ -176,11 +189,20 @@ class FakeStacks:
             function = self.lambdas.functions.setdefault(name, FakeFunction(image_uri))
             function.image_uri, function.updated_at_s = image_uri, ends_at_s
         before = self.stacks.get(request.name)
-        for name in self._functions(before.template) if before else ():
-            if name not in functions:
-                del self.lambdas.functions[name]
+        stood = self._functions(before.template) if before else {}
+        leaving = {name: place for name, (_, place) in stood.items() if name not in functions}
+        for name in leaving:
+            del self.lambdas.functions[name]
         self.stacks[request.name] = FakeStack(
-            request.name, working, done, ends_at_s, request.token, template, body
+            request.name,
+            working,
+            done,
+            ends_at_s,
+            request.token,
+            template,
+            body,
+            leaving=leaving,
+            cleaned_at_s=ends_at_s + self.cleanup_s,
         )
 
     def _fail(
@@ -190,7 +212,7 @@ class FakeStacks:
         nested, _, logical_id = path.rpartition("/")
         kind = next(
             resource["Type"]
-            for place, name, resource in self._resources(template)
+            for place, name, resource in self.resources(template)
             if (place, name) == (nested, logical_id)
         )
         self._tell(request, logical_id, kind, "UPDATE_FAILED", reason, stack_id=nested)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import anyio
 import pytest
 
+from hover_async.deploy.queues import TAGGING_AT_ONCE
 from hover_async.errors import (
     AccessDenied,
     CommandFailed,
     HoverError,
     QueueTaken,
     StackFailed,
+    UsageError,
     WorkersNotStarted,
 )
 from hover_async.events import Step, Warned
-from hover_async.ports import StackRequest
+from hover_async.ports import Document, StackRequest
+from hover_async.values import FunctionName
 from tests.process.stage import Stage
 
 HTTP, CLI = "shop-dev-http", "shop-dev-cli"
@@ -34,10 +38,12 @@ DEFAULT = "default-shop-dev"
 
 @dataclass(frozen=True)
 class Standing:
-    """What the stack was made to be by one operation: who works on which queue, and who is live."""
+    """What the stack was made to be by one operation: who works on which queue, and who is live;
+    and for how long each queue hides messages meanwhile."""
 
     consumers: dict[str, str]
     live: dict[str, str]
+    hidden_s: dict[str, str]
 
 
 @dataclass
@@ -82,7 +88,11 @@ def watched(stage: Stage) -> Watched:
 
     def look() -> None:
         live = {str(name): str(version) for name, version in stage.live().items()}
-        operations.append(Standing(stacks.consumers("shop-dev"), live))
+        hidden_s = {
+            name: queue.attributes.get("VisibilityTimeout", "")
+            for name, queue in stage.cloud.queues.queues.items()
+        }
+        operations.append(Standing(stacks.consumers("shop-dev"), live, hidden_s))
 
     async def created(request: StackRequest) -> None:
         await create(request)
@@ -133,6 +143,28 @@ def test_a_removed_function_works_until_the_flip(watched: Watched) -> None:
     assert watched.functions() == {HTTP, CLI}
     assert watched.stage.cloud.stacks.consumers("shop-dev") == {}
     assert DEFAULT in watched.stage.cloud.queues.queues
+
+
+def test_what_has_left_may_be_listed_until_the_stack_is_clean(watched: Watched) -> None:
+    """CloudFormation deletes a function after the update is decided, and lists it until then: that
+    is no failure, and the next deploy waits for it."""
+    watched.stage.cloud.stacks.cleanup_s = 300.0
+    watched.deploy("")
+    watched.deploy("queue: {jobs: {queues: [default]}}")
+    assert watched.stage.cloud.stacks.consumers("shop-dev") == {DEFAULT: "QueueJobsLive"}
+    assert watched.stage.live()[FunctionName(JOBS)] == "1"
+
+
+def test_a_function_that_the_stack_lacks_stops_the_deploy(watched: Watched) -> None:
+    """A stack that says it is done, and has not every function of its template, is not taken."""
+    listed = watched.stage.cloud.stacks.functions
+
+    async def lacking(name: str) -> dict[FunctionName, str]:
+        return {each: place for each, place in (await listed(name)).items() if each != JOBS}
+
+    watched.stage.cloud.stacks.functions = lacking  # type: ignore[method-assign]
+    failed = watched.fail("queue: {jobs: {queues: [default]}}", StackFailed)
+    assert str(failed) == f"stack 'shop-dev' lacks functions of its template: {JOBS}"
 
 
 def test_a_queue_that_comes_back_is_the_same_queue(watched: Watched) -> None:
@@ -206,6 +238,18 @@ def test_what_was_not_finished_is_finished_by_the_next_deploy(watched: Watched) 
     assert stage.cloud.stacks.consumers("shop-dev") == {DEFAULT: "QueueMailsLive"}
 
 
+@pytest.mark.parametrize("record", [b"", b"[]", b'{"build_id": "b"}', b'{"manifest": {"name": 1}}'])
+def test_what_no_record_names_leaves_with_a_warning(watched: Watched, record: bytes) -> None:
+    """Where it is not known what was live, a live function that leaves does so before the flip:
+    that is told while it still works."""
+    watched.stage.cloud.documents.documents["hover/live.json"] = Document(record, "other")
+    watched.deploy("")
+    (warned,) = watched.stage.report.of(Warned)
+    assert warned.message.endswith(f"leave before this build is live: {JOBS}")
+    watched.deploy("queue: {jobs: {queues: [default]}}")
+    assert not watched.stage.report.of(Warned)
+
+
 # The queues themselves
 
 
@@ -222,6 +266,52 @@ def test_a_queue_hides_messages_for_longer_before_the_flip_and_shorter_after(
     assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
 
 
+def test_a_queue_hides_messages_long_enough_for_whoever_has_it(watched: Watched) -> None:
+    """A queue that goes to a quicker function hides messages as long as the slower one needs until
+    that has handed it over: a job would be received twice, and Lambda would refuse the way back."""
+    watched.deploy("queue: {jobs: {queues: [default], timeout: 100}}")
+    watched.deploy("queue: {mails: {queues: [default], timeout: 10}}")
+    growing, settled = watched.operations
+    assert growing.hidden_s[DEFAULT] == settled.hidden_s[DEFAULT] == "600"
+    assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
+
+
+def test_a_rival_that_went_live_meanwhile_may_have_changed_queues(watched: Watched) -> None:
+    """What a queue is like is asked again with the lock held, if a rival has had it since."""
+    stage = watched.stage
+    stage.manifest_text = HEAD + "queue: {jobs: {queues: [default], timeout: 100}}"
+    stage.run(stage.deploy)
+    slow = stage.build()
+    stage.manifest_text = HEAD + "queue: {jobs: {queues: [default], timeout: 10}}"
+    quick = stage.build()
+
+    async def race() -> None:
+        async with anyio.create_task_group() as group:
+            reached = stage.cloud.world.reached("images.push")
+            stage.cloud.world.latency_s["images.push"] = 300.0
+            group.start_soon(stage.deploy, slow)
+            await reached.wait()
+            await anyio.sleep(1)
+            del stage.cloud.world.latency_s["images.push"]
+            await stage.deploy(quick)
+            assert watched.attribute(DEFAULT, "VisibilityTimeout") == "60"
+
+    stage.run(race)
+    assert watched.operations[-1].hidden_s[DEFAULT] == "600"
+    assert watched.attribute(DEFAULT, "VisibilityTimeout") == "600"
+
+
+@pytest.mark.parametrize("to", ["", ", mails: {queues: [default], timeout: 10}"])
+def test_a_queue_that_leaves_a_function_that_becomes_slower(watched: Watched, to: str) -> None:
+    """Until the flip it is still the function's, which may take longer already: the queue hides
+    messages for as long as that one needs, whoever gets it then."""
+    watched.deploy(f"queue: {{jobs: {{queues: [other], timeout: 100}}{to}}}")
+    growing, _ = watched.operations
+    assert growing.consumers[DEFAULT] == "QueueJobsLive"
+    assert growing.hidden_s[DEFAULT] == "600"
+    assert watched.attribute(DEFAULT, "VisibilityTimeout") == ("60" if to else "600")
+
+
 def test_dead_letters_come_and_go_with_the_flip(watched: Watched) -> None:
     """Their queue is there before it is named, and stays when it is no longer."""
     watched.fail("queue: {jobs: {queues: [default], dead-letter: on}}")
@@ -234,6 +324,13 @@ def test_dead_letters_come_and_go_with_the_flip(watched: Watched) -> None:
     watched.deploy("queue: {jobs: {queues: [default]}}")
     assert watched.attribute(DEFAULT, "RedrivePolicy") is None
     assert f"{DEFAULT}-dead" in watched.stage.cloud.queues.queues
+
+
+def test_a_new_queue_with_dead_letters_waits_until_those_can_be_named(watched: Watched) -> None:
+    """SQS refuses to name a queue as dead letters that it has made a moment ago."""
+    watched.deploy("queue: {jobs: {queues: [default, other], dead-letter: on}}")
+    policy = json.loads(watched.attribute("other-shop-dev", "RedrivePolicy") or "")
+    assert policy["deadLetterTargetArn"].endswith(":other-shop-dev-dead")
 
 
 def test_another_stages_queue_is_refused(watched: Watched) -> None:
@@ -263,6 +360,18 @@ def test_a_queue_of_nobodys_is_taken_over_and_told(watched: Watched) -> None:
     assert warned == ["queue 'a-shop-dev' was there already: its messages will be worked on"]
     assert queues.queues["a-shop-dev"].tags == {"hover-async": "shop-dev"}
     assert watched.attribute("a-shop-dev", "MessageRetentionPeriod") == "1209600"
+
+
+def test_tags_are_asked_for_slowly(watched: Watched) -> None:
+    """SQS allows few requests about tags: a stage of many queues that no release has named yet, as
+    after a first deploy that failed, must not be throttled for longer than calls are repeated."""
+    queues = "queue: {jobs: {queues: [default, " + ", ".join(f"q{n}" for n in range(60)) + "]}}"
+    watched.fail(queues)
+    watched.deploy(queues)
+    world = watched.stage.cloud.world
+    assert len(world.about("queues.tags")) == 60
+    assert world.most_at_once["queues.tags"] == TAGGING_AT_ONCE
+    assert world.most_at_once["queues.find"] > TAGGING_AT_ONCE
 
 
 # Log groups
@@ -314,3 +423,20 @@ def test_a_failure_in_a_nested_stack_is_told_with_its_own_reason(stage: Stage) -
     assert failed.reasons == (
         "Workers1/QueueJobsZ2d199Function (AWS::Lambda::Function): the image is not there",
     )
+
+
+def test_more_than_cloudformation_does_at_once_is_refused(watched: Watched) -> None:
+    """What is new counts whole, what stands as its function: a large stage gets there in steps."""
+
+    def queues(count: int) -> str:
+        names = "".join(f"  q{number}: {{dead-letter: on}}\n" for number in range(count))
+        topic = "arn:aws:sns:us-east-1:123456789012:alarms"
+        return f"http: {{warm: 0}}\nalarms: {{topic: '{topic}'}}\nqueue:\n{names}"
+
+    error = watched.fail(queues(500), UsageError)
+    assert "would create or update 2,5" in str(error)
+    assert error.hint
+    assert not watched.operations
+    watched.deploy(queues(250))
+    watched.deploy(queues(500))
+    assert len(watched.functions()) == 502

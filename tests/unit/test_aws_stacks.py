@@ -199,6 +199,21 @@ async def test_a_nested_stack_does_not_end_the_events() -> None:
     assert len(await stacks.events("shop", token=OURS)) == 2
 
 
+async def test_why_a_nested_stack_failed_is_behind_its_deletion() -> None:
+    """A nested stack that could not be created is deleted by its parent's rollback: the events
+    before that say why, and those of an earlier operation are not read."""
+    history = page(
+        event(None, "shop", "DELETE_COMPLETE"),
+        event(None, "shop", "DELETE_IN_PROGRESS"),
+        event(None, "Q", "CREATE_FAILED", "the image is not there"),
+        event(None, "shop", "CREATE_IN_PROGRESS"),
+        event(None, "Q", "CREATE_FAILED", "long ago"),
+    )
+    stacks, _ = adapter(DescribeStackEvents=[history])
+    found = await stacks.events("shop", token=None)
+    assert [item.reason for item in found if item.logical_id == "Q"] == ["the image is not there"]
+
+
 async def test_functions_of_nested_stacks_and_pages() -> None:
     """Functions come from every page and every nested stack; what is deleted does not count."""
 
