@@ -3,7 +3,8 @@
 Lambda has no transaction over functions, so "atomic" is made of three things. Each move is a
 compare and set on the alias' revision; a refusal puts back every alias that moved; and the whole is
 shielded from cancellation, so that a signal in the middle cannot leave it half done. Consumers move
-before producers (queues, cli, http): no new code sends a job that only old code would receive.
+before producers (queues, cli, http): what new code sends, new code receives, unless the queue
+changes hands in this very deploy (docs/deploy.md).
 """
 
 from __future__ import annotations
