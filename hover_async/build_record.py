@@ -21,6 +21,8 @@ APPLICATION = OUT / "application"
 MANIFEST = OUT / "manifest.yml"
 """The stage's manifest as it was when it was built, letter for letter: what a deploy loads."""
 RECORD = OUT / "build.json"
+RUNTIME = "hover_runtime"
+"""hover-async's own directory in the application's."""
 
 _FORMAT = 1
 
@@ -40,6 +42,25 @@ class BuildRecord:
     manifest_hash: str
     created_at: datetime
     git_revision: str | None
+
+
+def changed_since(project: Path, stage: str) -> list[Path]:
+    """What was written by hand for the stage and is another file now than the build has of it.
+
+    Relative to the project: its manifest, its encrypted secrets.
+    """
+    built = {
+        HOVER / f"{stage}.yml": MANIFEST,
+        HOVER / f"{stage}-secrets.json": APPLICATION / RUNTIME / "secrets.json",
+    }
+    return [now for now, then in built.items() if _bytes(project / now) != _bytes(project / then)]
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def write_record(project: Path, record: BuildRecord, *, out: Path = OUT) -> None:

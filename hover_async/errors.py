@@ -39,6 +39,7 @@
     ├── ActivationRestored              exit 4: the flip failed and every alias was put back
     ├── ActivationMixed                 exit 5: the flip failed and could not be undone everywhere
     ├── WorkersNotStarted               live, but the workers of new functions are still off
+    ├── OutputLost                      what came of the work could not be written down
     ├── LocalError                      the local AWS cannot be started or used
     └── Interrupted                     exit 130: stopped by a signal; nothing live has changed
 
@@ -336,6 +337,10 @@ class ActivationMixed(HoverError):
 
 class WorkersNotStarted(HoverError):
     code = "workers-not-started"
+
+
+class OutputLost(HoverError):
+    code = "output-lost"
 
 
 class LocalError(HoverError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hover_async.api.project import order_of
+from hover_async.api.project import order_of, tell_of_changes
 from hover_async.api.target import AWS, Target, open_stage
 from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.events import Reporter, silent, steadfast
@@ -34,6 +34,7 @@ async def deploy(
     from hover_async.docker.engine import open_engine
 
     order = order_of(Path(project), stage, target)
+    tell_of_changes(Path(project), order, steadfast(report))
 
     async def work() -> Deployment:
         with shielded_leaving() as leave:
@@ -66,6 +67,7 @@ async def plan(
     from hover_async.deploy.plan import plan_build
 
     order = order_of(Path(project), stage, target)
+    tell_of_changes(Path(project), order, steadfast(report))
 
     async def work() -> Plan:
         with shielded_leaving() as leave:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hover_async.api.target import Target
 from hover_async.errors import BuildMissing, StageMismatch, UsageError
+from hover_async.events import Reporter, Warned
 
 if TYPE_CHECKING:
     from hover_async.deploy.deployment import Order
@@ -28,8 +29,15 @@ def only_stage(root: Path) -> str:
     stages = sorted(file.stem for file in (root / ".hover").glob("*.yml"))
     if len(stages) == 1:
         return stages[0]
-    found = f"stages here: {', '.join(stages)}" if stages else "there is no stage here yet"
-    raise UsageError(f"no STAGE is given, and there is no build ({found})", hint="name a stage")
+    if not stages:
+        raise UsageError(
+            f"there is no stage in '{root / '.hover'}'",
+            hint="go to the project's directory, or make one: 'hover-async stage new'",
+        )
+    raise UsageError(
+        f"no STAGE is given, and there is no build (stages here: {', '.join(stages)})",
+        hint="name a stage",
+    )
 
 
 def order_of(root: Path, stage: str | None, target: Target) -> Order:
@@ -49,3 +57,17 @@ def order_of(root: Path, stage: str | None, target: Target) -> Order:
     manifest = load_manifest(root / MANIFEST)
     assets = plan_assets(root / ASSETS, manifest.assets.cache_control_for)
     return Order(record, manifest, assets, Holder.me(record.build_id), target.edge)
+
+
+def tell_of_changes(root: Path, order: Order, report: Reporter) -> None:
+    """A build has what stood there when it was built; whoever has changed it since may not know."""
+    from hover_async.build_record import changed_since
+
+    stage, build_id = order.build.stage, order.build.build_id
+    for path in changed_since(root, stage):
+        report(
+            Warned(
+                f"'{path}' has changed since {build_id} was built, and has no effect on it",
+                hint=f"run 'hover-async build {stage}' first to take the change along",
+            )
+        )

@@ -13,14 +13,13 @@ from hashlib import sha256
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from hover_async.build_record import APPLICATION, ASSETS, HOVER, MANIFEST, OUT
+from hover_async.build_record import APPLICATION, ASSETS, HOVER, MANIFEST, OUT, RUNTIME
 from hover_async.errors import ProjectError
 from hover_async.secrets.files import FOR_EVERYBODY, Places
 from hover_async.values import BuildId
 
 NEW = HOVER / "out.new"
 _OLD = HOVER / "out.old"
-RUNTIME = "hover_runtime"
 
 
 @dataclass(frozen=True)

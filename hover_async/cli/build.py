@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
+from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, to_whoever_listens
 from hover_async.cli.run import run
 from hover_async.errors import UsageError
@@ -37,9 +40,11 @@ def build(
                 stage, project=project, skip_tests=skip_tests, build_args=arguments, report=report
             )
         )
-    if as_json:
-        return
     with to_whoever_listens():
+        if as_json:
+            assert isinstance(report, JsonReporter)  # noqa: S101 - what `reporter` gives for --json
+            report.write({"event": "Built", **asdict(record)})
+            return
         click.echo(f"{record.build_id} of stage '{record.stage}' is built: deploy it")
 
 

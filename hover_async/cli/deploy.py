@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hover_async.cli.plain import JsonReporter
-from hover_async.cli.reporting import reporter, to_whoever_listens
+from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
 
 
@@ -40,7 +40,8 @@ def deploy(
                 stage, project=project, profile=profile, target=target, report=report
             )
         )
-    with to_whoever_listens():
+    # Live is live: whether the table can be read changes nothing about the exit code.
+    with tell_of_lost_output(), to_whoever_listens():
         if as_json:
             assert isinstance(report, JsonReporter)  # noqa: S101 - what `reporter` gives for --json
             report.write({"event": "Deployed", **deployment.as_json()})

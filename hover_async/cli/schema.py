@@ -6,6 +6,8 @@ import json
 
 import click
 
+from hover_async.cli.reporting import to_whoever_listens
+
 
 @click.command()
 def schema() -> None:
@@ -18,4 +20,5 @@ def schema() -> None:
     """
     from hover_async.manifest import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    with to_whoever_listens():
+        click.echo(json.dumps(json_schema(), indent=2))

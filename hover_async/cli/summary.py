@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hover_async.deploy.deployment import Deployment
 
-BAR_WIDTH = 32
+WIDEST_BAR, NARROWEST_BAR = 32, 8
+BESIDE_THE_BAR = 60
+"""Columns for a step's name, its seconds and what it has to say."""
 PLAIN_WIDTH = 110
 
 
@@ -30,11 +32,13 @@ def print_summary(deployment: Deployment) -> None:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("step", no_wrap=True, min_width=10)
     table.add_column("seconds", justify="right", no_wrap=True, min_width=7)
-    table.add_column("when", max_width=BAR_WIDTH, no_wrap=True, overflow="crop")
+    width = min(WIDEST_BAR, max(NARROWEST_BAR, console.width - BESIDE_THE_BAR))
+    table.add_column("when", width=width, no_wrap=True, overflow="crop")
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for timed in deployment.steps:
         style = "bold" if timed.critical else "dim"
-        bar = _bar(timed.start_s, timed.end_s, deployment.seconds, critical=timed.critical)
+        share = (timed.start_s / deployment.seconds, timed.end_s / deployment.seconds)
+        bar = _bar(*share, width, critical=timed.critical)
         table.add_row(timed.step, f"{timed.seconds:.2f}", bar, timed.summary, style=style)
     console.print(facts)
     console.print(table)
@@ -47,10 +51,10 @@ def print_summary(deployment: Deployment) -> None:
     console.print(deployment.url, soft_wrap=True, highlight=False)
 
 
-def _bar(start_s: float, end_s: float, total_s: float, *, critical: bool) -> str:
-    begin = round(start_s / total_s * BAR_WIDTH)
-    length = max(1, round((end_s - start_s) / total_s * BAR_WIDTH))
-    return " " * min(begin, BAR_WIDTH - 1) + ("━" if critical else "─") * length
+def _bar(start: float, end: float, width: int, *, critical: bool) -> str:
+    """From `start` to `end`, parts of the whole, in `width` columns; never nothing."""
+    length = max(1, round((end - start) * width))
+    return " " * min(round(start * width), width - 1) + ("━" if critical else "─") * length
 
 
 def _plain_width() -> int:

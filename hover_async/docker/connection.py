@@ -77,7 +77,7 @@ def refusals(what: str) -> Iterator[None]:
     try:
         yield
     except aiodocker.DockerError as failure:
-        if failure.status == _UNREACHABLE:
+        if failure.status == _UNREACHABLE or not failure.message:
             raise unavailable(failure) from failure
         raise DockerError(f"{what}: {failure.message}") from failure
     except aiohttp.ClientError as failure:
@@ -95,7 +95,8 @@ def unavailable(failure: aiodocker.DockerError) -> DockerUnavailable:
     cause = failure.__context__
     number = cause.errno if isinstance(cause, OSError) else None
     message, hint = _HINTS.get(number, ("the Docker Engine does not answer", _START))
-    return DockerUnavailable(f"{message}: {failure.message}", hint=hint)
+    because = f": {failure.message}" if failure.message else ""
+    return DockerUnavailable(f"{message}{because}", hint=hint)
 
 
 @asynccontextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -35,7 +37,10 @@ def stage(
 def test_a_real_application_goes_live(stage: Stage) -> None:
     """The page is Laravel's own, and its assets come from the build's directory."""
     build_id = stage.build()
-    told = stage.program.ok("deploy", "--local")
+    narrow = HoverAsync(stage.project, {**stage.program.environment, "COLUMNS": "80"})
+    told = narrow.ok("deploy", "--local")
+    rows = {line.split()[0]: line for line in told.splitlines() if line.strip()}
+    assert "━" in rows["activate"], "what came last has a bar, too"
     assert all(word in told for word in (build_id, "dev", "cloudfront.net", "critical path", "━"))
     url = told.split()[-1]
     page = fetch(url)
@@ -133,6 +138,36 @@ def visitors(url: str) -> Iterator[Visits]:
         for thread in threads:
             thread.join()
         visits.answers = [slots[number] for number in sorted(slots)]
+
+
+def test_what_has_changed_since_the_build_is_told(stage: Stage) -> None:
+    """A manifest changed after the build has no effect on a deploy of it, which says so."""
+    built = stage.program.ok("build", "dev", "--skip-tests", "--json").splitlines()
+    build_id = json.loads(built[-1])["build_id"]
+    stage.manifest("memory: 1024", "memory: 1536")
+    for command in ("plan", "deploy"):
+        done = stage.program.run(command, "--local")
+        assert f"'.hover/dev.yml' has changed since {build_id} was built" in done.stderr
+        assert "hint: run 'hover-async build dev' first" in done.stderr
+
+
+def test_live_is_live_though_nobody_can_read_it(stage: Stage) -> None:
+    """A full disk behind stdout is a warning, and the exit code still says what is live."""
+    stage.build("--skip-tests")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            stage.program.argv("deploy", "--local"),
+            cwd=stage.project,
+            env=stage.program.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "warning: the result cannot be written to stdout" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert set(stage.live().values()) == {"1"}
 
 
 def test_failing_command_cancels_and_nothing_live_changes(stage: Stage) -> None:
