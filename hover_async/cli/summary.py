@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from hover_async.deploy.deployment import Deployment
 
 WIDEST_BAR, NARROWEST_BAR = 32, 8
-BESIDE_THE_BAR = 60
-"""Columns for a step's name, its seconds and what it has to say."""
+NAME, SECONDS, BETWEEN = 10, 7, 14
+"""Columns of a step's name, of its seconds, and of all that keeps columns apart."""
 PLAIN_WIDTH = 110
 
 
@@ -30,11 +30,13 @@ def print_summary(deployment: Deployment) -> None:
     live = ", ".join(f"{move.before.function}:{move.to}" for move in moves)
     facts.add_row("live", live)
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("step", no_wrap=True, min_width=10)
-    table.add_column("seconds", justify="right", no_wrap=True, min_width=7)
-    width = min(WIDEST_BAR, max(NARROWEST_BAR, console.width - BESIDE_THE_BAR))
+    table.add_column("step", no_wrap=True, width=NAME)
+    table.add_column("seconds", justify="right", no_wrap=True, width=SECONDS)
+    # Given here, for what a step says may be long, and the table would take from all columns alike.
+    room = max(0, console.width - NAME - SECONDS - BETWEEN)
+    width = min(WIDEST_BAR, max(NARROWEST_BAR, room // 2))
     table.add_column("when", width=width, no_wrap=True, overflow="crop")
-    table.add_column("", no_wrap=True, overflow="ellipsis")
+    table.add_column("", max_width=max(1, room - width), no_wrap=True, overflow="ellipsis")
     for timed in deployment.steps:
         style = "bold" if timed.critical else "dim"
         share = (timed.start_s / deployment.seconds, timed.end_s / deployment.seconds)
@@ -47,7 +49,8 @@ def print_summary(deployment: Deployment) -> None:
         f"{timed.step} {timed.seconds / deployment.seconds:.0%}"
         for timed in sorted(path, key=lambda timed: -timed.seconds)[:4]
     )
-    console.print(f"live after {deployment.live_after_s:.1f} s; critical path (━): {shares}")
+    ending = f"live after {deployment.live_after_s:.1f} s; critical path (━): {shares}"
+    console.print(ending, soft_wrap=True)
     console.print(deployment.url, soft_wrap=True, highlight=False)
 
 
