@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hover_async.concurrency import bounded_map, task_group
 from hover_async.deploy.queues import StandingQueues, ensure_queues
-from hover_async.deploy.releases import LIVE_KEY, manifest_of
+from hover_async.deploy.records import LIVE_KEY, manifest_of
 from hover_async.errors import NotFound
 from hover_async.events import Reporter
 from hover_async.manifest import Manifest
@@ -58,14 +58,14 @@ async def stand_queues(
     return replace(standing, record=record)
 
 
-async def still_live(ground: Ground, functions: Sequence[FunctionName], lambdas: Functions) -> Live:
+async def still_live(live: Live, functions: Sequence[FunctionName], lambdas: Functions) -> Live:
     """What is live, to be asked with the lock held.
 
     A version that was live stays one until the flip; but a rival that held the lock before us may
     have activated a function for the first time.
     """
-    others = [function for function in functions if function not in ground.live]
-    return {**ground.live, **await live_versions(others, lambdas)}
+    others = [function for function in functions if function not in live]
+    return {**live, **await live_versions(others, lambdas)}
 
 
 async def live_versions(functions: Sequence[FunctionName], lambdas: Functions) -> Live:
