@@ -10,7 +10,7 @@ one is elsewhere         somebody moved it since: nobody but a user can tell wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from anyio import CancelScope
@@ -78,6 +78,9 @@ class Recovery:
     def has_moved(self) -> bool:
         return self.moved > 0
 
+    def as_json(self) -> Mapping[str, object]:
+        return {**asdict(self), "told": str(self)}
+
 
 @dataclass(frozen=True)
 class Found:
@@ -135,6 +138,27 @@ async def converge(
     live = {move.function: move.before if goes_back else move.to for move in attempt.moves}
     moved = sum(move.is_due for move in activation.moves)
     return Recovery(ending, attempt.build_id, moved, live)
+
+
+async def end_interrupted(manifest: Manifest, by: str, cloud: Cloud, report: Reporter) -> Recovery:
+    """Bring an activation that was interrupted to its end, so that all functions serve one build.
+
+    What cannot be ended is told, and left to the flip that follows, which moves every alias.
+    """
+    try:
+        recovery = await converge(manifest, by, cloud, report)
+    except (ActivationMixed, RecordDamaged) as error:
+        report(
+            Warned(
+                "an earlier activation was interrupted, and functions may serve different builds "
+                f"until this has finished: {error}"
+            )
+        )
+        return Recovery()
+    if recovery.build_id:
+        told = f"an earlier activation was interrupted ({recovery.build_id}): {recovery}"
+        report(Warned(told))
+    return recovery
 
 
 async def _look(attempt: Attempt, lambdas: Functions) -> Sequence[Found]:

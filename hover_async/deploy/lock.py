@@ -72,6 +72,7 @@ class Holder:
         return f"{self.who} {what} (lease until {self.expires})"
 
 
+UNKNOWN = Holder("", "", "something that is not this program", "")
 _FIELDS = tuple(field.name for field in fields(Holder))
 
 

@@ -22,14 +22,12 @@ then the stack only grows: functions that leave, and who works on which queue, s
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from anyio import CancelScope, Event, get_cancelled_exc_class, move_on_after
+from anyio import Event, get_cancelled_exc_class
 
 from hover_async.concurrency import task_group
 from hover_async.deploy.activate import plan_moves
 from hover_async.deploy.commands import CommandResults, run_commands
-from hover_async.deploy.converge import Recovery, converge
+from hover_async.deploy.converge import end_interrupted
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
 from hover_async.deploy.go_live import go_live
 from hover_async.deploy.health import check_health
@@ -38,10 +36,10 @@ from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.prepare import (
     Ground,
     Live,
-    live_versions,
     prepare,
     stand_queues,
     still_live,
+    tell_what_is_live,
 )
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
@@ -58,14 +56,12 @@ from hover_async.deploy.templates import Templates, plan_templates
 from hover_async.deploy.upload import UploadedAssets, upload_assets
 from hover_async.deploy.warm import Warmth, warm_http
 from hover_async.errors import (
-    ActivationMixed,
     AwsError,
     DeployError,
-    RecordDamaged,
     StackFailed,
     WorkersNotStarted,
 )
-from hover_async.events import LiveNow, Reporter, Step, Warned
+from hover_async.events import Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
@@ -101,7 +97,7 @@ async def deploy_build(
                 timed = release.with_times(timeline.steps(DEPENDS), timeline.seconds)
                 await record_times(cloud.documents, timed, report)
     except BaseException:
-        await tell_what_is_live(order, cloud, report)
+        await tell_what_is_live(order.functions, cloud, report)
         raise
     domain = artifacts.stack.outputs["DistributionDomain"]
     return Deployment(
@@ -162,7 +158,7 @@ async def make_artifacts(
             )
         with step(report, Step.LOCK):
             await lock.acquire()
-            recovery = await end_interrupted(order, cloud, report)
+            recovery = await end_interrupted(order.manifest, order.holder.who, cloud, report)
             standing = await stand_queues(order.manifest, cloud, report, so_far=queues)
             known = {} if recovery.has_moved else ground.live
             live = await still_live(known, order.functions, cloud.functions)
@@ -184,27 +180,6 @@ async def make_artifacts(
         uploading = artifacts.start_soon(upload)
         standing_up = artifacts.start_soon(stand_up)
     return Artifacts(uploading.return_value, *standing_up.return_value)
-
-
-async def end_interrupted(order: Order, cloud: Cloud, report: Reporter) -> Recovery:
-    """Bring an activation that was interrupted to its end, so that all functions serve one build.
-
-    What cannot be ended is told, and left to the flip of this deploy, which moves every alias.
-    """
-    try:
-        recovery = await converge(order.manifest, order.holder.who, cloud, report)
-    except (ActivationMixed, RecordDamaged) as error:
-        report(
-            Warned(
-                f"an earlier activation was interrupted, and functions may serve different builds "
-                f"until this deploy has finished: {error}"
-            )
-        )
-        return Recovery()
-    if recovery.build_id:
-        told = f"an earlier activation was interrupted ({recovery.build_id}): {recovery}"
-        report(Warned(told))
-    return recovery
 
 
 async def provision(
@@ -326,9 +301,3 @@ async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Repor
             hint="deploy the same build again: it finishes this",
         ) from error
     return True
-
-
-async def tell_what_is_live(order: Order, cloud: Cloud, report: Reporter) -> None:
-    """After a failure: where every alias points, asked for anew, as far as AWS still answers."""
-    with CancelScope(shield=True), move_on_after(3), suppress(AwsError):
-        report(LiveNow(await live_versions(order.functions, cloud.functions)))
