@@ -14,7 +14,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -142,7 +142,7 @@ class StageLock:
         self._tell(holder, is_running=is_running, left_s=left_s)
         self._watched = (holder.run if holder else "", found.etag)
         if await self._watch(found.etag, until=give_up_at if is_running else None):
-            return await self._take_over(found, left_s)
+            return await self._take_over(found)
         return False
 
     def _is_alive(self, holder: Holder | None, etag: str) -> bool:
@@ -178,14 +178,12 @@ class StageLock:
             if found is None or found.etag != etag:
                 return False
 
-    async def _take_over(self, found: Document, left_s: float) -> bool:
-        try:
+    async def _take_over(self, found: Document) -> bool:
+        """False when somebody else was quicker: who that is, the next look tells."""
+        with suppress(Conflict):
             self._etag = await self._documents.replace(LOCK_KEY, self._body(), found.etag)
-        except Conflict as error:
-            if left_s <= 0:
-                raise held_by(read_holder(found)) from error
-            return False
-        return True
+            return True
+        return False
 
     async def confirm(self) -> None:
         """Prove that the lock is still ours, for the last time. Raises `LockHeld` if it is not.
