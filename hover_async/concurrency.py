@@ -54,14 +54,15 @@ async def bounded_map(
     All or nothing: the first failure cancels the rest and is raised.
     """
     results: dict[int, R] = {}
-    waiting = iter(enumerate(items))
+    pending = list(items)
+    waiting = iter(enumerate(pending))
 
     async def work() -> None:
         for index, item in waiting:
             results[index] = await function(item)
 
     async with task_group() as workers:
-        for _ in range(limit):
+        for _ in range(min(limit, len(pending))):
             workers.start_soon(work)
     return [results[index] for index in sorted(results)]
 

@@ -8,7 +8,18 @@ It runs on asyncio and on trio; on trio's MockClock a deploy of minutes takes mi
 """
 
 from hover_async.testing.cloud import FakeCloud
+from hover_async.testing.faults import Fault, Killed, Sent
+from hover_async.testing.processes import Process
 from hover_async.testing.recorder import RecordingReporter
 from hover_async.testing.world import Call, World
 
-__all__ = ["Call", "FakeCloud", "RecordingReporter", "World"]
+__all__ = [
+    "Call",
+    "Fault",
+    "FakeCloud",
+    "Killed",
+    "Process",
+    "RecordingReporter",
+    "Sent",
+    "World",
+]

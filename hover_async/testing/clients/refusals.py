@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+
+from hover_async.testing.faults import Fault, Sent
 
 CALLER_RATE = "CallerRateLimitExceeded"
 """Lambda's reason for a 429 that is about the rate of calls, not about running functions."""
@@ -41,3 +44,24 @@ def validation(message: str) -> Exception:
 def missing(message: str) -> Exception:
     """Lambda has no such function, version or alias."""
     return refused("ResourceNotFoundException", 404, message)
+
+
+def failure(fault: Fault, sent: Sent) -> Exception:
+    """What botocore raises when `fault` befalls a request, as it does with its own retries off."""
+    where = "https://aws.example.com/"
+    match fault:
+        case Fault.THROTTLED | Fault.THROTTLED_30_S:
+            return throttled(sent.name)
+        case Fault.EXPIRED:
+            return refused("ExpiredTokenException", 403, "The security token has expired")
+        case Fault.DENIED:
+            return refused("AccessDeniedException", 403, f"not authorized to perform {sent.name}")
+        case Fault.TIMEOUT_BEFORE | Fault.TIMEOUT_AFTER:
+            lost: Exception = ReadTimeoutError(endpoint_url=where)
+        case Fault.RESET:
+            lost = ConnectionClosedError(endpoint_url=where)
+        case Fault.MALFORMED:
+            lost = ResponseParserError("Unable to parse response: syntax error: line 1, column 0")
+        case _:
+            return refused("InternalError", 500, "We encountered an internal error")
+    return lost
