@@ -42,6 +42,7 @@ class Injection:
     name: str
     subject: str | None
     occurrence: int
+    number: int | None = None
     met_at_s: float | None = None
 
     def meets(self, sent: Sent) -> bool:
@@ -49,12 +50,14 @@ class Injection:
         if self.met_at_s is not None:
             return self._lasts(sent)
         is_due = (
-            sent.name == self.name
+            sent.number == self.number
+            if self.number
+            else sent.name == self.name
             and self.subject in {None, sent.subject}
             and sent.occurrence == self.occurrence
         )
         if is_due:
-            self.met_at_s = sent.at_s
+            self.met_at_s, self.name = sent.at_s, sent.name
         return is_due
 
     def _lasts(self, sent: Sent) -> bool:
@@ -67,7 +70,8 @@ class Injection:
 
 @dataclass
 class Process:
-    """A program that deploys to `cloud`; `sent` has its requests in order.
+    """A program that deploys to `cloud`; `sent` has its requests in order, `done` those that
+    had their effect, `met` those that a fault befell.
 
     `watchers` see each request before its effect. `rival` carries out what Fault.RIVAL means for a
     request, and says whether there was something to change. `before` and `after`, in seconds, are
@@ -83,6 +87,7 @@ class Process:
     before: Callable[[Sent], float] = lambda sent: 0.0  # noqa: ARG005
     after: Callable[[Sent], float] = lambda sent: 0.0  # noqa: ARG005
     memory: dict[str, Any] = field(default_factory=dict)
+    done: list[Sent] = field(default_factory=list)
     met: list[tuple[Fault, Sent]] = field(default_factory=list)
     is_killed: bool = False
     was_stale: bool = False
@@ -93,6 +98,10 @@ class Process:
     ) -> None:
         """Let `fault` befall that request: the `occurrence`th of its name about its subject."""
         self.injections.append(Injection(fault, name, subject, occurrence))
+
+    def inject_at(self, fault: Fault, number: int) -> None:
+        """Let `fault` befall the request of that number, counted from 1, whatever it is."""
+        self.injections.append(Injection(fault, "", None, 0, number))
 
     @property
     def ports(self) -> Cloud:
@@ -177,6 +186,7 @@ class Process:
             case Fault.RIVAL:
                 self.rival(sent)
         answer = await send()
+        self.done.append(sent)
         if _is_read(sent):
             self.memory[question] = copy.deepcopy(answer)
         match fault:

@@ -65,7 +65,7 @@ def _not_yet(trial: Trial, sent: Sent) -> Found:
         if newest is None or current_time() < function.versions[newest].active_at_s:
             yield f"{name} had no Active version"
     wanted = [list(command.argv) for command in order.manifest.deploy_commands]
-    ran = cloud.lambdas.ran[trial.ran_before :]
+    ran = trial.commands()
     if ran[: len(wanted)] != wanted:
         yield f"only {ran} had run"
     if sent.asked.get("RoutingConfig") != {"AdditionalVersionWeights": {}}:
@@ -75,7 +75,9 @@ def _not_yet(trial: Trial, sent: Sent) -> Found:
 def nothing_moved_before(trial: Trial) -> Found:
     """I2: a run that fails before activation sends no UpdateAlias."""
     may_move = (ActivationRestored, ActivationMixed, WorkersNotStarted, AliasesElsewhere)
-    if trial.exit_code in {0, None} or isinstance(trial.error, may_move) or trial.was_interrupted:
+    if trial.exit_code in {0, None} and not trial.is_cancelled:
+        return
+    if isinstance(trial.error, may_move) or trial.was_interrupted:
         return
     flips = [sent for sent in trial.process.sent if sent.name == FLIP]
     if flips:
@@ -94,17 +96,17 @@ def a_success_is_whole(trial: Trial) -> Found:
         if name in trial.touched:
             continue
         function = trial.cloud.lambdas.functions[name]
-        if function.live.version != version:
-            yield f"{name} is at {function.live.version}, not {version}"
+        if trial.after.get(name) != version:
+            yield f"{name} is at {trial.after.get(name)}, not {version}"
         if function.versions[version].image_uri != image:
             yield f"{name}:{version} holds {function.versions[version].image_uri}"
 
 
 def all_or_nothing(trial: Trial) -> Found:
     """I4: all old or all new, or else exit code 5 with the truth about each."""
-    if trial.is_killed or trial.was_interrupted:
+    if trial.is_killed or trial.was_interrupted or trial.has_rivals:
         return
-    live, before = trial.live(), trial.before
+    live, before = trial.after, trial.before
     names = [name for name in trial.order.functions if name in before and name not in trial.touched]
     moved = {name for name in names if live[name] != before[name]}
     if isinstance(trial.error, ActivationMixed):
@@ -135,7 +137,7 @@ def only_forward(trial: Trial) -> Found:
 
 def each_command_once(trial: Trial) -> Found:
     """I8: a command runs at most once in a run."""
-    ran = Counter(tuple(argv) for argv in trial.cloud.lambdas.ran[trial.ran_before :])
+    ran = Counter(tuple(argv) for argv in trial.commands())
     wanted = Counter(command.argv for command in trial.order.manifest.deploy_commands)
     for argv, times in ran.items():
         if times > wanted[argv]:
@@ -175,11 +177,11 @@ def nothing_outlives(trial: Trial) -> Found:
         return
     warned = " ".join(event.message for event in trial.report.of(Warned))
     lock = trial.cloud.documents.documents.get(LOCK_KEY)
+    is_ours = lock is not None and trial.run_id in lock.body.decode()
     befell_lock = any(sent.subject in {LOCK_KEY, "hover"} for _, sent in trial.process.met)
-    if lock and "rival" not in lock.body.decode() and "not given back" not in warned:
-        if not befell_lock:
-            yield "the lock was left"
-    if trial.cloud.assets.open_uploads and not trial.process.met:
+    if is_ours and "not given back" not in warned and not befell_lock:
+        yield "the lock was left"
+    if trial.cloud.assets.open_uploads and not trial.process.met and not trial.has_rivals:
         yield "a multipart upload was left"
 
 

@@ -24,7 +24,7 @@ from hover_async.deploy.deployment import Deployment, Order
 from hover_async.deploy.lock import LOCK_KEY, Holder
 from hover_async.deploy.process import deploy_build
 from hover_async.deploy.records import ACTIVATION_KEY, LIVE_KEY
-from hover_async.ports import Document
+from hover_async.ports import Cloud, Document
 from hover_async.testing import FakeCloud, Killed, Process, RecordingReporter
 from hover_async.testing.clients import ports_over
 from hover_async.values import LATEST, FunctionName, Version
@@ -81,7 +81,9 @@ class Scene:
 class Trial:
     """A deploy of `order` to `cloud` by `process`; `before` is where each alias pointed.
 
-    `touched` are the functions whose alias a rival has moved meanwhile.
+    `after` is where they pointed at the moment it ended. `touched` are the functions whose alias a
+    rival has moved meanwhile; with `has_rivals` other deploys moved what they liked. `ports` may
+    put something of its own before the cloud's.
     """
 
     cloud: FakeCloud
@@ -89,13 +91,17 @@ class Trial:
     process: Process
     report: RecordingReporter = field(default_factory=RecordingReporter)
     before: dict[FunctionName, Version] = field(default_factory=dict)
-    ran_before: int = 0
+    after: dict[FunctionName, Version] = field(default_factory=dict)
+    has_rivals: bool = False
+    is_cancelled: bool = False
     was_interrupted: bool = False
     touched: set[FunctionName] = field(default_factory=set)
     error: BaseException | None = None
     deployment: Deployment | None = None
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
+    run_id: str = ""
+    ports: Callable[[Cloud], Cloud] = lambda cloud: cloud
 
     @property
     def is_killed(self) -> bool:
@@ -114,21 +120,33 @@ class Trial:
     async def run(self) -> None:
         """Deploy, and keep how that ended."""
         self.before = self.live()
-        self.ran_before = len(self.cloud.lambdas.ran)
         self.was_interrupted = ACTIVATION_KEY in self.cloud.documents.documents
         order = replace(self.order, holder=Holder.me(self.order.build.build_id))
+        self.run_id = order.holder.run
+        ports = self.ports(ports_over(self.cloud, process=self.process))
         began = trio.current_time()
         try:
             with trio.fail_after(LONGEST_S):
                 self.deployment = await deploy_build(
-                    order,
-                    ports_over(self.cloud, process=self.process),
-                    self.process.images,
-                    self.report,
+                    order, ports, self.process.images, self.report
                 )
         except (Exception, Killed, BaseExceptionGroup) as error:  # noqa: BLE001 - it is judged
             self.error = error
-        self.seconds = trio.current_time() - began
+        except trio.Cancelled:
+            self.is_cancelled = True
+            raise
+        finally:
+            self.after = self.live()
+            self.seconds = trio.current_time() - began
+
+    def commands(self) -> list[list[str]]:
+        """The deploy commands that this process had run, each as often as it was."""
+        asked = [
+            json.loads(sent.asked["Payload"])
+            for sent in self.process.done
+            if sent.name == "lambda.Invoke"
+        ]
+        return [payload["command"] for payload in asked if "command" in payload]
 
 
 def trial_of(scene: Scene, *, cloud: FakeCloud | None = None, order: Order | None = None) -> Trial:
