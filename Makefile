@@ -1,6 +1,8 @@
 # make demo   the example application, live on a local AWS, from nothing but Python >= 3.11
 # make test   everything that is tested, the fast things first
 # make lint   only what reads the code
+# make prove  every call x every fault, 20,000 random schedules, rivals: half an hour on two cores
+# make prove-guards   each guard switched off in turn: some test must notice
 # make prove-templates   2,000 stages judged by cfn-lint: about an hour (PART="--from 0 --count 50" for a part)
 # make down   stop the local AWS of `make demo`
 # make clean  remove what the targets made in this directory
@@ -12,7 +14,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: demo test lint prove-templates down clean
+.PHONY: demo test lint prove prove-guards prove-templates down clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -58,6 +60,12 @@ lint: $(VENV)/dev
 	ruff format --check .
 	mypy
 	lint-imports
+
+prove: $(VENV)/dev
+	for proof in matrix interleavings schedules; do "$(BIN)/python" -m tests.process.$$proof --write; done
+
+prove-guards: $(VENV)/dev
+	"$(BIN)/python" -m tests.process.guards --write
 
 prove-templates: $(VENV)/dev
 	"$(BIN)/python" benchmarks/prove_templates.py $(PART)

@@ -38,7 +38,18 @@ class Fault(StrEnum):
     KILLED_ANSWERED = "killed after the answer"
 
 
-KILLS = frozenset({Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.KILLED_ANSWERED})
+WITHOUT_EFFECT = frozenset(
+    {
+        Fault.THROTTLED,
+        Fault.THROTTLED_30_S,
+        Fault.ERROR_BEFORE,
+        Fault.TIMEOUT_BEFORE,
+        Fault.EXPIRED,
+        Fault.DENIED,
+    }
+)
+LOST = frozenset({Fault.ERROR_AFTER, Fault.TIMEOUT_AFTER, Fault.RESET, Fault.MALFORMED})
+"""What was asked has happened, and no answer says so."""
 LASTING = frozenset({Fault.EXPIRED, Fault.DENIED, Fault.THROTTLED_30_S})
 """Those that go on after the request that met them first."""
 

@@ -22,7 +22,15 @@ from anyio import current_time, sleep
 
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.testing.cloud import FakeCloud
-from hover_async.testing.faults import KILLS, LASTING, Fault, Killed, Sent, failure_of_a_port
+from hover_async.testing.faults import (
+    LASTING,
+    LOST,
+    WITHOUT_EFFECT,
+    Fault,
+    Killed,
+    Sent,
+    failure_of_a_port,
+)
 from hover_async.testing.world import DEFAULT_LATENCY_S
 
 THROTTLED_S = 30.0
@@ -162,39 +170,28 @@ class Process:
         failure: Failure,
     ) -> Any:
         question = f"{sent.name} {sent.subject} {sent.asked}"
+        if fault is Fault.STALE and question in self.memory:
+            await sleep(DEFAULT_LATENCY_S)
+            self.was_stale = True
+            return copy.deepcopy(self.memory[question])
+        if fault in WITHOUT_EFFECT:
+            await sleep(TIMEOUT_S if fault is Fault.TIMEOUT_BEFORE else DEFAULT_LATENCY_S)
+            raise failure(fault, sent)
         match fault:
-            case (
-                Fault.THROTTLED
-                | Fault.THROTTLED_30_S
-                | Fault.ERROR_BEFORE
-                | Fault.EXPIRED
-                | Fault.DENIED
-            ):
-                await sleep(DEFAULT_LATENCY_S)
-                raise failure(fault, sent)
-            case Fault.TIMEOUT_BEFORE:
-                await sleep(TIMEOUT_S)
-                raise failure(fault, sent)
             case Fault.KILLED_BEFORE:
                 self.kill()
             case Fault.SLOW:
                 await sleep(SLOWER * DEFAULT_LATENCY_S)
-            case Fault.STALE if question in self.memory and _is_read(sent):
-                await sleep(DEFAULT_LATENCY_S)
-                self.was_stale = True
-                return copy.deepcopy(self.memory[question])
             case Fault.RIVAL:
                 self.rival(sent)
         answer = await send()
         self.done.append(sent)
         if _is_read(sent):
             self.memory[question] = copy.deepcopy(answer)
+        if fault in LOST:
+            await sleep(TIMEOUT_S if fault is Fault.TIMEOUT_AFTER else 0.0)
+            raise failure(fault, sent)
         match fault:
-            case Fault.ERROR_AFTER | Fault.RESET | Fault.MALFORMED:
-                raise failure(fault, sent)
-            case Fault.TIMEOUT_AFTER:
-                await sleep(TIMEOUT_S)
-                raise failure(fault, sent)
             case Fault.KILLED_AFTER:
                 self.kill()
             case Fault.KILLED_ANSWERED:
@@ -274,6 +271,3 @@ def _subject(given: tuple[Any, ...], asked: dict[str, Any]) -> str:
         return str(getattr(first, "function", None) or getattr(first, "name", None) or first)
     found = next((asked[name] for name in SUBJECTS if name in asked), "")
     return str(found).rpartition("/")[2] if "://" in str(found) else str(found)
-
-
-__all__ = ["KILLS", "Fault", "Injection", "Killed", "Process", "Sent"]

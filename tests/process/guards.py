@@ -64,18 +64,20 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "a lock is watched for a whole lease",
         "deploy/lock.py",
-        "return current_time() >= ends\n",
-        "return True\n",
-        LOCKS,
-        "waited or watch or taken_over",
+        "            ends = began + self._lease_s\n",
+        "            ends = began\n",
+        f"{FAILURES} {LOCKS}",
+        "whole_lease or taken_over or clock",
     ),
     Guard(
-        "a lock that changes is not taken over",
+        "a lock is taken over only as it was watched",
         "deploy/lock.py",
-        "            if found is None or found.etag != etag:\n                return False\n",
-        "            if found is None:\n                return False\n",
-        FAILURES,
-        "renewed_while_watched",
+        "replace(LOCK_KEY, self._body(), found.etag)\n            return True\n",
+        "replace(\n                LOCK_KEY, self._body(), "
+        "(await self._documents.read(LOCK_KEY) or found).etag\n            )\n"
+        "            return True\n",
+        LOCKS,
+        "one_wins",
     ),
     Guard(
         "the lock is confirmed before the flip",

@@ -85,7 +85,7 @@ def nothing_moved_before(trial: Trial) -> Found:
 
 
 def a_success_is_whole(trial: Trial) -> Found:
-    """I3: exit 0 means that every alias is at this run's version, which holds this build's image."""
+    """I3: exit 0 means that every alias is at this run's version, of this build's image."""
     if trial.deployment is None:
         return
     versions = trial.deployment.artifacts.versions.by_function
@@ -145,7 +145,7 @@ def each_command_once(trial: Trial) -> Found:
 
 
 def within_rates(trial: Trial) -> Found:
-    """I12: Lambda's control plane is asked 15 times a second at most, and retries come to an end."""
+    """I12: Lambda's control plane is asked 15 times a second at most; retries come to an end."""
     times = [
         sent.at_s
         for sent in trial.process.sent

@@ -5,7 +5,7 @@
     python -m tests.process.matrix --cell 'second|lambda.UpdateAlias shop-dev-cli|killed before ...'
 
 A cell is a deploy in which one fault befalls one request. What must hold of any deploy is asked of
-it; then, without a fault, the same build is deployed again (after a rival: the next one), which must
+it; then, without a fault, the same build is deployed again (after a rival the next one); it must
 leave the same behind as a deploy that nothing has disturbed.
 """
 
@@ -24,7 +24,6 @@ from pathlib import Path
 
 from benchmarks.figures import ROOT, write_section
 from hover_async.testing import Fault, Process, Sent
-from hover_async.testing.faults import KILLS
 from tests.process.invariants import violations, watch
 from tests.process.rivals import Rival
 from tests.process.trial import (
@@ -168,9 +167,9 @@ def told(tally: Tally) -> str:
     return (
         f"{total} requests ({each}) x {len(Fault)} faults, through the real adapters, each cell "
         "followed by a run without a fault that must leave the same behind as an undisturbed one. "
-        "*Stopped*: a typed error, nothing live has changed. *Restored*: exit code 4. *Mixed*: exit "
-        "code 5, with the truth about each function. *Nothing to see*: no earlier answer that could "
-        f"be stale, or nothing for a rival to change.\n\n{tally.table()}"
+        "*Stopped*: a typed error, nothing live has changed. *Restored*: exit code 4. *Mixed*: "
+        "exit code 5, with the truth about each function. *Nothing to see*: no earlier answer that "
+        f"could be stale, or nothing for a rival to change.\n\n{tally.table()}"
     )
 
 

@@ -5,8 +5,8 @@
     python -m tests.process.schedules --seed 4711        one of them again, step by step, its story
 
 A schedule is one to three deploys of one stage, at about the same time. What must hold of a deploy
-is asked of each; then the interrupted activation is ended by `recover`, or by the next deploy, which
-nothing disturbs and which must leave a stage of one build.
+is asked of each; then an interrupted activation is ended by `recover`, or by the next deploy, which
+nothing disturbs, and which must leave a stage of one build.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hover_async.deploy.deployment import Order
 from hover_async.deploy.lock import Holder
 from hover_async.deploy.recover import recover_stage
 from hover_async.errors import ActivationMixed, HoverError, LockHeld
-from hover_async.testing import Fault, FakeCloud, Process, RecordingReporter, Sent
+from hover_async.testing import FakeCloud, Fault, Process, RecordingReporter, Sent
 from hover_async.testing.clients import ports_over
 from hover_async.values import LATEST
 from tests.process.invariants import FLIP, violations, watch
@@ -109,7 +109,7 @@ class Schedule:
         functions = min(MOST_FUNCTIONS, 1 + int(draw.paretovariate(1.1)))
         deploys = draw.choice([1, 1, 2, 2, 3])
         plans = [_plan(draw, functions) for _ in range(deploys)]
-        return cls(seed, max(functions, 2), plans, draw.random() < 0.5)  # noqa: PLR2004
+        return cls(seed, max(functions, 2), plans, draw.random() < 0.5)
 
     def run(self) -> Schedule:
         scene, orders = stage_of(self.functions)
@@ -159,7 +159,7 @@ class Schedule:
         late_s = trio.current_time() - began - plan.cancelled_after_s
         flipped = any(sent.name == FLIP for sent in trial.process.sent)
         is_quick = not trial.process.met and plan.mean_s < SLOW_S
-        if trial.is_cancelled and is_quick and not flipped and late_s > 5:  # noqa: PLR2004
+        if trial.is_cancelled and is_quick and not flipped and late_s > 5:
             self.broken.append(f"I19: cancelled, it took {late_s:.1f} s to end")
 
     def _end(self, cloud: FakeCloud, order: Order) -> None:
@@ -195,13 +195,14 @@ class Schedule:
 def _plan(draw: random.Random, functions: int) -> Plan:
     requests = 90 + 12 * functions
     faults = [
-        (draw.randint(1, requests), draw.choice(FAULTS)) for _ in range(draw.choice([0, 1, 1, 2, 4]))
+        (draw.randint(1, requests), draw.choice(FAULTS))
+        for _ in range(draw.choice([0, 1, 1, 2, 4]))
     ]
     return Plan(
         draw.uniform(0, STARTED_WITHIN_S),
         draw.choice([0.01, 0.03, 0.1, 0.5]),
         sorted(faults),
-        draw.uniform(0, 60) if draw.random() < 0.15 else None,  # noqa: PLR2004
+        draw.uniform(0, 60) if draw.random() < 0.15 else None,
     )
 
 
@@ -222,7 +223,7 @@ async def _recovered(cloud: FakeCloud, order: Order) -> list[str]:
 
 
 def one_build(cloud: FakeCloud, trials: Sequence[Trial]) -> Iterator[str]:
-    """I7: with an exit 0, all functions serve one build; unless a later run says that they do not."""
+    """I7: with an exit 0 all functions serve one build, unless a later run says otherwise."""
     told = any(trial.is_killed or isinstance(trial.error, ActivationMixed) for trial in trials)
     if told or not any(trial.exit_code == 0 and not trial.is_cancelled for trial in trials):
         return
@@ -252,7 +253,9 @@ def outcome_of(trial: Trial) -> str:
         return "killed"
     if trial.is_cancelled:
         return "cancelled"
-    return {0: "live", 3: "lock held", 4: "restored", 5: "mixed"}.get(trial.exit_code or 0, "failed")
+    return {0: "live", 3: "lock held", 4: "restored", 5: "mixed"}.get(
+        trial.exit_code or 0, "failed"
+    )
 
 
 @dataclass(frozen=True)
@@ -294,8 +297,8 @@ def told(results: Sequence[Result]) -> str:
     }
     lines = ["| | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows.items())]
     return (
-        f"Seeds {results[0].seed} to {results[-1].seed}; 2 to {most} functions (heavy-tailed), one to "
-        "three deploys of one stage at once, each with its latencies, faults, kills and "
+        f"Seeds {results[0].seed} to {results[-1].seed}; 2 to {most} functions (heavy-tailed), one "
+        "to three deploys of one stage at once, each with its latencies, faults, kills and "
         "cancellations; then `recover`, or at once the next deploy.\n\n" + "\n".join(lines)
     )
 
@@ -322,7 +325,9 @@ def main() -> None:
                 sys.stdout.flush()
     sys.stdout.write(told(results) + "\n")
     if asked.write:
-        write_section(ROOT / "docs/reliability.md", "schedules", told(results), command="make prove")
+        write_section(
+            ROOT / "docs/reliability.md", "schedules", told(results), command="make prove"
+        )
     sys.exit(any(result.broken for result in results))
 
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import trio
 import trio.testing
 
-from hover_async.assets import plan_assets
-from hover_async.build_record import BuildRecord
 from hover_async.deploy.deployment import Deployment, Order
-from hover_async.deploy.lock import Holder
 from hover_async.deploy.process import deploy_build
-from hover_async.manifest import load_manifest
-from hover_async.ports import ImageInfo
-from hover_async.testing import FakeCloud, RecordingReporter
-from hover_async.values import Architecture, BuildId, FunctionName, Version
+from hover_async.testing import FakeCloud, RecordingReporter, new_build
+from hover_async.values import BuildId, FunctionName, Version
 
 T = TypeVar("T")
 
@@ -72,23 +66,9 @@ class Stage:
     def build(self) -> Order:
         """A new build: another id and another image."""
         self.builds += 1
-        this = build_id(self.builds)
-        (self.root / "dev.yml").write_text(self.manifest_text)
-        manifest = load_manifest(self.root / "dev.yml")
-        image = f"dev:{this}"
-        self.cloud.images.local[image] = ImageInfo(f"sha256:{this}", Architecture.X86_64, 1000)
-        record = BuildRecord(
-            stage="dev",
-            build_id=this,
-            image=image,
-            image_id=f"sha256:{this}",
-            architecture=Architecture.X86_64,
-            manifest_hash="hash",
-            created_at=datetime(2026, 11, 23, tzinfo=UTC),
-            git_revision=None,
-        )
-        assets = plan_assets(self.assets_root, manifest.assets.cache_control_for)
-        return Order(record, manifest, assets, Holder.me(this))
+        manifest = self.root / "dev.yml"
+        manifest.write_text(self.manifest_text)
+        return new_build(self.cloud, manifest, number=self.builds, assets=self.assets_root)
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run on trio with a clock that jumps over every wait: minutes take milliseconds."""

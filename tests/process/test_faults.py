@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from hover_async.errors import AccessDenied, CredentialsError, DockerUnavailable, HoverError
-from hover_async.errors import OutcomeUnknown, PushFailed, Throttled
+from hover_async.errors import (
+    AccessDenied,
+    CredentialsError,
+    DockerUnavailable,
+    HoverError,
+    OutcomeUnknown,
+    PushFailed,
+    Throttled,
+)
 from hover_async.testing import FakeCloud, Fault, Killed, Process
 from hover_async.testing.lambdas import FakeFunction
 from hover_async.values import LATEST, FunctionName
@@ -164,9 +171,7 @@ def test_a_rival_comes_first(cloud: FakeCloud) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("images.inspect", DockerUnavailable), ("images.push", PushFailed)]
 )
-def test_docker_fails_in_its_own_words(
-    stage: Stage, name: str, kind: type[BaseException]
-) -> None:
+def test_docker_fails_in_its_own_words(stage: Stage, name: str, kind: type[BaseException]) -> None:
     """What befalls the engine is an error of Docker, not of AWS."""
     from hover_async.deploy.process import deploy_build
 

@@ -18,7 +18,7 @@ from hover_async.errors import (
     StackFailed,
     VersionFailed,
 )
-from hover_async.ports import Alias, Functions, Invocation
+from hover_async.ports import Alias, Functions, FunctionState, Invocation
 from hover_async.testing import Fault
 from hover_async.values import FunctionName, Version
 from tests.process import guards, interleavings, matrix, schedules
@@ -129,9 +129,9 @@ def test_a_version_that_holds_another_image_does_not_go_live(trial: Trial) -> No
     """A version published by somebody else, of another image, is found out by its digest."""
     asked: list[Version] = []
 
-    def other(state: object, function: FunctionName, version: Version) -> object:
+    def other(state: FunctionState, _: FunctionName, version: Version) -> FunctionState:
         asked.append(version)
-        return replace(state, code_sha256="e" * 64) if version == "2" else state  # type: ignore[type-var]
+        return replace(state, code_sha256="e" * 64) if version == "2" else state
 
     answering(trial, "state", other)
     fails(trial, VersionFailed)

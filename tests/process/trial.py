@@ -127,9 +127,7 @@ class Trial:
         began = trio.current_time()
         try:
             with trio.fail_after(LONGEST_S):
-                self.deployment = await deploy_build(
-                    order, ports, self.process.images, self.report
-                )
+                self.deployment = await deploy_build(order, ports, self.process.images, self.report)
         except (Exception, Killed, BaseExceptionGroup) as error:  # noqa: BLE001 - it is judged
             self.error = error
         except trio.Cancelled:

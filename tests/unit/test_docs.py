@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
 from hover_async.doctor.account import NAMES
 from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
+from hover_async.testing import Fault
+from tests.process.stage import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = (Manifest, Auth, Http, Cli, QueueSpec, Vpc, Assets)
@@ -28,6 +33,7 @@ def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> Non
     [
         *("README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/manifest.md", "docs/secrets.md"),
         *("docs/plan.md", "docs/iam.md", "docs/doctor.md", "docs/decisions/README.md"),
+        *("docs/testing.md", "docs/reliability.md"),
     ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:
@@ -45,3 +51,21 @@ def test_every_check_of_the_doctor_is_documented() -> None:
         *NAMES,
         *("build", "plain secrets", "encrypted secrets", "docker", "template", "region"),
     }
+
+
+def test_every_fault_is_documented() -> None:
+    """docs/testing.md has each fault by its name."""
+    text = (ROOT / "docs" / "testing.md").read_text()
+    assert [fault.name for fault in Fault if f"`{fault.name}`" not in text] == []
+
+
+def test_the_example_of_testing_passes(tmp_path: Path) -> None:
+    """The test that docs/testing.md shows is one."""
+    text = (ROOT / "docs" / "testing.md").read_text()
+    shown = text.partition("```python\n")[2].partition("```")[0]
+    namespace: dict[str, Any] = {}
+    exec(shown, namespace)  # noqa: S102 - our own documentation
+    manifest = tmp_path / "dev.yml"
+    manifest.write_text(MANIFEST)
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    trio.run(namespace["test_a_release_that_fails_is_told"], manifest, clock=clock)
