@@ -25,6 +25,7 @@ from benchmarks.figures import ROOT, write_section
 
 LONGEST_S = 900
 COPIED = ("hover_async", "tests", "benchmarks", "pyproject.toml")
+OF_THE_ANCHORS = "test_every_guard_is_where_it_is_said_to_be"
 TESTS_FAILED = 1
 """pytest's exit status; anything else would mean that the tests did not run."""
 
@@ -137,8 +138,8 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "the version holds the image that was waited for",
         "deploy/publish.py",
-        "if published.code_sha256 != latest.code_sha256:",
-        "if published is None:",
+        "if active.code_sha256 != latest.code_sha256:",
+        "if active is None:",
         f"{FAILURES} {PROOFS}",
         "rival or holds",
     ),
@@ -161,11 +162,12 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "assets are awaited before the flip",
         "deploy/process.py",
-        "    async with task_group() as artifacts:\n"
         "        uploading = artifacts.start_soon(upload)\n"
         "        standing_up = artifacts.start_soon(stand_up)\n"
-        "    return Artifacts(uploading.return_value, *standing_up.return_value)\n",
-        "    assets_stand.set()\n    return Artifacts(UploadedAssets(), *await stand_up())\n",
+        "    uploaded = uploading.return_value\n",
+        "        assets_stand.set()\n"
+        "        standing_up = artifacts.start_soon(stand_up)\n"
+        "    uploaded = UploadedAssets()\n",
         DEPLOY,
         "assets",
     ),
@@ -291,8 +293,8 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "Lambda's control plane is asked at a pace",
         "aws/service.py",
-        "        turn = await self._pacer.turn()\n",
-        "        turn = 0.0\n",
+        "        if pacer is None:\n            return await self._send(",
+        "        if True:\n            return await self._send(",
         FUNCTIONS,
         "paced",
     ),
@@ -315,8 +317,8 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "S3 verifies every object's checksum",
         "aws/storage.py",
-        'SAME_BYTES, "PutObject", key, Body=body, ChecksumSHA256=sha256, **_fields(headers)',
-        'SAME_BYTES, "PutObject", key, Body=body, **_fields(headers)',
+        '"PutObject", key, Body=body, ChecksumSHA256=sha256, **_fields(headers)',
+        '"PutObject", key, Body=body, **_fields(headers)',
         f"{STORAGE} tests/process/test_real_adapters.py",
         "headers or put or through",
     ),
@@ -339,8 +341,8 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "a link out of the assets is refused",
         "assets.py",
-        "        if file.is_symlink() and not file.resolve(strict=True).is_relative_to(inside):\n",
-        "        if file.is_symlink() and not inside:\n",
+        "        if real is not file and not real.is_relative_to(inside):\n",
+        "        if not inside:\n",
         ASSETS,
         "refused",
     ),
@@ -404,7 +406,8 @@ def judged(guard: Guard) -> Judged:
 
 
 def _tested(guard: Guard, copy: Path) -> Judged:
-    chosen = ["-k", guard.only] if guard.only else []
+    others = f"not {OF_THE_ANCHORS}"  # in the copy it fails whatever the guard is worth
+    chosen = ["-k", f"({guard.only}) and {others}" if guard.only else others]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     try:
         ended = subprocess.run(

@@ -12,12 +12,10 @@ own: what is left then is the fence of the aliases' revisions, and of the images
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -28,6 +26,7 @@ from hover_async.deploy.lock import LOCK_KEY
 from hover_async.errors import ActivationMixed
 from hover_async.ports import Cloud, Document, Documents
 from hover_async.testing import FakeCloud, Process, Sent
+from tests.process.cores import within
 from tests.process.invariants import violations
 from tests.process.schedules import lock_named, one_build, outcome_of, stage_of, steadily
 from tests.process.trial import Trial, replayed
@@ -162,17 +161,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--unlocked", action="store_true", help="with the lock switched off")
     parser.add_argument("--count", type=int, default=SEEDS)
+    parser.add_argument("--seconds", type=float, help="as many races as fit in this time")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     asked = parser.parse_args()
     if asked.seed is not None:
         sys.stdout.write(f"{result_of(asked.seed, is_locked=not asked.unlocked)}\n")
         return
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        cases = product((True, False), range(asked.count))
-        results = list(pool.map(_result, cases, chunksize=25))
-    for result in results:
+    results = []
+    cases = list(product((True, False), range(asked.count)))
+    for result in within(_result, cases, asked.seconds):
+        results.append(result)
         if result.broken:
             sys.stdout.write(f"{result}\n")
+            sys.stdout.flush()
     sys.stdout.write(told(results) + "\n")
     if asked.write:
         write_section(ROOT / "docs/reliability.md", "rivals", told(results), command="make prove")

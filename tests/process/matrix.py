@@ -12,18 +12,17 @@ leave the same behind as a deploy that nothing has disturbed.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from benchmarks.figures import ROOT, write_section
 from hover_async.testing import Fault, Process, Sent
+from tests.process.cores import within
 from tests.process.invariants import violations, watch
 from tests.process.rivals import Rival
 from tests.process.trial import (
@@ -137,8 +136,9 @@ def _short(value: object) -> str:
 
 @dataclass
 class Tally:
-    """What came of many cells."""
+    """What came of many cells, of so many that there are."""
 
+    cells: int
     ended: dict[Fault, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     broken: list[Outcome] = field(default_factory=list)
 
@@ -164,8 +164,10 @@ def told(tally: Tally) -> str:
     sent = {name: len(undisturbed(name)[0].process.sent) for name in stages()}
     total = sum(sent.values())
     each = ", ".join(f"{count} of the {name} deploy" for name, count in sent.items())
+    ran = sum(ended.total() for ended in tally.ended.values())
+    part = "" if ran == tally.cells else f"**{ran:,} of {tally.cells:,} cells, drawn.** "
     return (
-        f"{total} requests ({each}) x {len(Fault)} faults, through the real adapters, each cell "
+        f"{part}{total} requests ({each}) x {len(Fault)} faults, through the real adapters, each cell "
         "followed by a run without a fault that must leave the same behind as an undisturbed one. "
         "*Stopped*: a typed error, nothing live has changed. *Restored*: exit code 4. *Mixed*: "
         "exit code 5, with the truth about each function. *Nothing to see*: no earlier answer that "
@@ -177,21 +179,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     parser.add_argument("--cell", help="only the cells whose name contains this, with their story")
-    parser.add_argument("--every", type=int, default=1, help="only every so manyth cell")
+    parser.add_argument("--seconds", type=float, help="as many cells, drawn, as fit in this time")
     asked = parser.parse_args()
     chosen = [cell for cell in cells() if asked.cell is None or asked.cell in str(cell)]
-    tally = Tally()
-    if asked.cell:
-        for cell in chosen:
-            outcome = run(cell)
-            tally.add(outcome)
-            sys.stdout.write(f"{cell}: {outcome.ended} {outcome.broken}\n")
-    else:
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
-            for outcome in pool.map(run, chosen[:: asked.every], chunksize=50):
-                tally.add(outcome)
-    for outcome in tally.broken:
-        sys.stdout.write(f"{outcome.cell}: {outcome.ended}: {'; '.join(outcome.broken)}\n")
+    tally = Tally(len(chosen))
+    for outcome in within(run, chosen, asked.seconds):
+        tally.add(outcome)
+        if outcome.broken or asked.cell:
+            sys.stdout.write(f"{outcome.cell}: {outcome.ended}: {'; '.join(outcome.broken)}\n")
+            sys.stdout.flush()
     sys.stdout.write(told(tally) + "\n")
     if asked.write:
         write_section(ROOT / "docs/reliability.md", "matrix", told(tally), command="make prove")

@@ -18,7 +18,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -33,6 +32,7 @@ from hover_async.errors import ActivationMixed, HoverError, LockHeld
 from hover_async.testing import FakeCloud, Fault, Process, RecordingReporter, Sent
 from hover_async.testing.clients import ports_over
 from hover_async.values import LATEST
+from tests.process.cores import within
 from tests.process.invariants import FLIP, violations, watch
 from tests.process.stage import MANIFEST, Stage
 from tests.process.trial import (
@@ -297,7 +297,7 @@ def told(results: Sequence[Result]) -> str:
     }
     lines = ["| | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows.items())]
     return (
-        f"Seeds {results[0].seed} to {results[-1].seed}; 2 to {most} functions (heavy-tailed), one "
+        f"2 to {most} functions (heavy-tailed), one "
         "to three deploys of one stage at once, each with its latencies, faults, kills and "
         "cancellations; then `recover`, or at once the next deploy.\n\n" + "\n".join(lines)
     )
@@ -308,6 +308,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="only this one, with its story")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=SEEDS)
+    parser.add_argument("--seconds", type=float, help="as many seeds as fit in this time")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     asked = parser.parse_args()
     if asked.seed is not None:
@@ -315,14 +316,12 @@ def main() -> None:
         sys.stdout.write(schedule.story() + "\n")
         sys.exit(bool(schedule.broken))
     results = []
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(
-            result_of, range(asked.first, asked.first + asked.count), chunksize=25
-        ):
-            results.append(result)
-            if result.broken:
-                sys.stdout.write(f"seed {result.seed}: {'; '.join(result.broken)}\n")
-                sys.stdout.flush()
+    seeds = range(asked.first, asked.first + asked.count)
+    for result in within(result_of, seeds, asked.seconds):
+        results.append(result)
+        if result.broken:
+            sys.stdout.write(f"seed {result.seed}: {'; '.join(result.broken)}\n")
+            sys.stdout.flush()
     sys.stdout.write(told(results) + "\n")
     if asked.write:
         write_section(
