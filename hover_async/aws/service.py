@@ -28,6 +28,11 @@ class Service:
         self._pacer = pacer
         self._unpaced = unpaced
 
+    @property
+    def endpoint_url(self) -> str:
+        """Where the calls go: of AWS's regions, partitions and kinds of endpoints the right one."""
+        return str(self._client.meta.endpoint_url)
+
     async def call(
         self, policy: Policy, operation: str, subject: str, /, **parameters: Any
     ) -> Answer:

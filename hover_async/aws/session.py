@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,8 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import BotoCoreError
+from botocore.httpsession import where
+from botocore.utils import get_environ_proxies
 
 from hover_async.aws.change_sets import CloudFormationChangeSets
 from hover_async.aws.errors import translate
@@ -22,13 +26,16 @@ from hover_async.aws.facts import AwsFacts, Services
 from hover_async.aws.functions import UNPACED, LambdaFunctions
 from hover_async.aws.keys import KmsKeys
 from hover_async.aws.logs import CloudWatchLogGroups
+from hover_async.aws.objects import Objects, open_objects
 from hover_async.aws.pacing import Pacer
 from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
 from hover_async.aws.service import Service
+from hover_async.aws.signing import Key
 from hover_async.aws.stacks import CloudFormationStacks
 from hover_async.aws.storage import S3Assets, S3Documents
+from hover_async.aws.wire import Place
 from hover_async.errors import CredentialsError, EndpointUnreachable, Rejected
 from hover_async.ports import Cloud, Keys
 from hover_async.values import Architecture
@@ -44,6 +51,8 @@ INVOKE_READ_TIMEOUT_S = LONGEST_INVOCATION_S + 60
 """Above every function's own timeout; each invocation has its own, shorter deadline."""
 FEW_CONNECTIONS = 32
 """For the APIs that are asked for little at a time."""
+OBJECTS_AT_ONCE = 160
+"""What a deploy has in hand at most: `UploadLimits`, and some room."""
 KEEP_ALIVE_AFTER_S = 30
 """NAT gateways forget a silent connection after 350 s; a command may be silent for 900."""
 
@@ -90,6 +99,7 @@ async def open_cloud(
                 region=region,
                 base_url=f"{address.objects}/{bucket}",
                 tags=tags,
+                objects=await opener.open_objects(s3.endpoint_url, bucket),
             ),
             documents=S3Documents(records, bucket, owner=identity.account),
             registry=EcrRegistry(
@@ -229,6 +239,51 @@ class _Opener:
                 hint="give a whole URL, such as http://localhost:4566",
             ) from error
         return Service(client, pacer=pacer, unpaced=unpaced)
+
+    async def open_objects(self, s3_url: str, bucket: str) -> Objects | None:
+        """S3's frequent calls on connections of their own; None where a proxy is to be used."""
+        url = urlsplit(s3_url)
+        if not _is_loopback(s3_url) and get_environ_proxies(s3_url):
+            return None
+        host = url.hostname or ""
+        is_by_path = bool(self.endpoint_url) or "." in bucket  # fits no certificate of S3's
+        place = Place(
+            host if is_by_path else f"{bucket}.{host}",
+            url.port or (443 if url.scheme == "https" else 80),
+            self._tls() if url.scheme == "https" else None,
+        )
+        return await self.clients.enter_async_context(
+            open_objects(
+                place,
+                self._key,
+                region=self.region,
+                prefix=f"{url.path.rstrip('/')}/{bucket}/" if is_by_path else "/",
+                at_once=OBJECTS_AT_ONCE,
+            )
+        )
+
+    async def _key(self) -> Key:
+        credentials = await self.session.get_credentials()
+        try:
+            frozen = await credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise translate(error, "refreshing credentials", "") from error
+        return Key(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def _tls(self) -> ssl.SSLContext:
+        """As the SDK verifies: against the bundle that is configured, or its own."""
+        configured = self.session._session.get_config_variable("ca_bundle")  # noqa: SLF001 - it has no other
+        bundle = Path(configured or os.environ.get("REQUESTS_CA_BUNDLE") or where())
+        try:
+            return ssl.create_default_context(
+                cafile=str(bundle) if bundle.is_file() else None,
+                capath=str(bundle) if bundle.is_dir() else None,
+            )
+        except OSError as error:
+            raise Rejected(
+                f"'{bundle}' holds no certificates: {error}",
+                hint="AWS_CA_BUNDLE, or ca_bundle of the profile, names a file of certificates",
+            ) from error
 
 
 def _kept_alive(

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from hover_async.aws.bucket import ensure_bucket
 from hover_async.aws.errors import Changed
+from hover_async.aws.objects import Objects
 from hover_async.aws.retry import (
     COMPARE_AND_SET,
     COMPLETE,
@@ -49,7 +50,11 @@ class _Bucket:
 
 
 class S3Assets:
-    """`AssetStore` over a bucket."""
+    """`AssetStore` over a bucket.
+
+    `objects` carries what comes by the thousand; without it (a proxy stands between us and S3) the
+    SDK does that, too.
+    """
 
     def __init__(
         self,
@@ -60,8 +65,10 @@ class S3Assets:
         region: str,
         base_url: str,
         tags: Mapping[str, str],
+        objects: Objects | None = None,
     ) -> None:
         self._bucket = _Bucket(s3, bucket, owner)
+        self._objects = objects
         self._region = region
         self._base_url = base_url
         self._tags = tags
@@ -93,13 +100,12 @@ class S3Assets:
             }
 
     async def put(self, key: str, body: bytes, headers: ObjectHeaders, *, sha256: str) -> None:
-        await self._bucket.call(
-            SAME_BYTES, "PutObject", key, Body=body, ChecksumSHA256=sha256, **_fields(headers)
+        await self._call_often(
+            "PutObject", key, Body=body, ChecksumSHA256=sha256, **_fields(headers)
         )
 
     async def copy(self, source: str, key: str, headers: ObjectHeaders) -> None:
-        await self._bucket.call(
-            SAME_BYTES,
+        await self._call_often(
             "CopyObject",
             key,
             CopySource={"Bucket": self._bucket.name, "Key": source},
@@ -118,8 +124,7 @@ class S3Assets:
     async def put_part(
         self, key: str, upload_id: str, number: int, body: bytes, *, sha256: str
     ) -> Part:
-        answer = await self._bucket.call(
-            SAME_BYTES,
+        answer = await self._call_often(
             "UploadPart",
             key,
             UploadId=upload_id,
@@ -154,6 +159,14 @@ class S3Assets:
             await self._bucket.call(SAME_BYTES, "AbortMultipartUpload", key, UploadId=upload_id)
         except NotFound:
             return
+
+    async def _call_often(self, operation: str, key: str, /, **parameters: Any) -> Answer:
+        """A call that writes the same bytes again when it is repeated."""
+        if self._objects is None:
+            return await self._bucket.call(SAME_BYTES, operation, key, **parameters)
+        return await self._objects.call(
+            SAME_BYTES, operation, key, ExpectedBucketOwner=self._bucket.owner, **parameters
+        )
 
     async def _is_complete(self, key: str, parts: Sequence[Part], size_bytes: int) -> bool:
         try:
