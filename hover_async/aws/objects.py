@@ -149,16 +149,17 @@ def _read(answer: HttpAnswer, operation: str, key: str) -> Answer:
     """The answer as the SDK gives it; S3 may tell of a failed copy inside a 200."""
     said = dict(ELEMENT.findall(answer.body)) if b"<Error" in answer.body[:512] else {}
     if answer.status < 300 and not said:  # noqa: PLR2004 - HTTP
+        if "etag" not in answer.headers and b"<CopyObjectResult" not in answer.body:
+            raise _failed(AnswerLost, operation, key, "a page was answered, and not by S3")
         return {"ETag": answer.headers.get("etag", "")}
     error = {
         "Code": _text(said, b"Code") or str(answer.status),
         "Message": _text(said, b"Message"),
     }
-    request_id = answer.headers.get("x-amz-request-id") or _text(said, b"RequestId")
     about = {
         # an error inside a 200 is S3's own failure: it may have begun to act
         "HTTPStatusCode": answer.status if answer.status >= 300 else 500,  # noqa: PLR2004 - HTTP
-        "RequestId": request_id,
+        "RequestId": answer.headers.get("x-amz-request-id") or _text(said, b"RequestId"),
     }
     response: Any = {"Error": error, "ResponseMetadata": about}
     raise translate(ClientError(response, operation), operation, f"'{key}'")

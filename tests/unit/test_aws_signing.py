@@ -24,7 +24,7 @@ KEYS = st.text(
 VALUES = st.text(st.sampled_from("abc/=, ;0123-\t"), min_size=1, max_size=20)
 
 
-class Fixed(S3SigV4Auth):
+class Fixed(S3SigV4Auth):  # type: ignore[misc] # botocore has no types
     """botocore's signer at a given time; the body's hash is given, as in our requests."""
 
     def __init__(self, key: Key, at: datetime) -> None:
