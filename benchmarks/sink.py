@@ -30,16 +30,18 @@ READ_BYTES = 262_144
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 EXPECTS = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
+COPIES = re.compile(rb"\r\nx-amz-copy-source:", re.IGNORECASE)
 XML = '<?xml version="1.0" encoding="UTF-8"?>'
 EMPTY_LISTING = f"{XML}<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A key and a certificate that signs itself, for `localhost`; clients verify against it."""
+    """Of `localhost`, and of the authority that vouches for it, which clients trust."""
 
-    certificate: Path
-    key: Path
+    authority: Path
+    chain: Path
+    """Key and certificate in one file."""
 
 
 @dataclass
@@ -79,6 +81,18 @@ class Sink:
             asked.close()
 
 
+def make_certificate(directory: Path) -> Certificate:
+    """A new authority and what it vouches for."""
+    import trustme
+
+    authority = trustme.CA()
+    made = Certificate(directory / "authority.pem", directory / "localhost.pem")
+    authority.cert_pem.write_to_path(str(made.authority))
+    leaf = authority.issue_cert("localhost", "127.0.0.1")
+    leaf.private_key_and_cert_chain_pem.write_to_path(str(made.chain))
+    return made
+
+
 @contextmanager
 def sink(
     *,
@@ -93,6 +107,7 @@ def sink(
         target=_serve, args=(telling, latency_s, certificate, refuse), daemon=True
     )
     process.start()
+    telling.close()  # a child that dies then ends the waiting for its port
     try:
         yield Sink(told.recv(), certificate is not None)
     finally:
@@ -108,7 +123,7 @@ def _serve(
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.certificate, certificate.key)
+        context.load_cert_chain(certificate.chain)
     telling.send(listening.getsockname()[1])
     _Server(listening, context, latency_s, refuse).run()
 
@@ -232,28 +247,30 @@ class _Server:
         if path.startswith("/-/"):
             return self._tell(is_reset=path == "/-/reset")
         self._counted.requests += 1
-        if method == "PUT" and self._refuse:
-            self._counted.refused += 1
-            body = f"{XML}<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
-            return _http(f"{self._refuse} Refused", body)
         asked = parse_qs(query, keep_blank_values=True)
-        if method == "PUT":
-            self._counted.body_bytes += size
-            if "partNumber" in asked:
-                self._counted.parts += 1
-            elif path.count("/") > 1:
-                self._counted.objects += 1
-            return _http("200 OK", etag=True)
+        is_object = path.strip("/").count("/") > 0
+        if method == "PUT" and is_object:
+            return self._put(head, asked, size)
         if method == "POST" and "uploads" in asked:
             return _http("200 OK", f"{XML}{_INITIATED}")
         if method == "POST" and "uploadId" in asked:
             self._counted.objects += 1
             return _http("200 OK", f"{XML}{_COMPLETED}")
-        if method == "DELETE":
-            return _http("204 No Content")
-        if method == "HEAD":
-            return _http("404 Not Found") if path.count("/") > 1 else _http("200 OK")
-        return _http("200 OK", EMPTY_LISTING)
+        if method == "HEAD" and is_object:
+            return _http("404 Not Found")
+        return _http("200 OK", EMPTY_LISTING if method == "GET" else "")
+
+    def _put(self, head: bytes, asked: dict[str, list[str]], size: int) -> bytes:
+        if self._refuse:
+            self._counted.refused += 1
+            body = f"{XML}<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+            return _http(f"{self._refuse} Refused", body)
+        self._counted.body_bytes += size
+        if "partNumber" in asked:
+            self._counted.parts += 1
+        else:
+            self._counted.objects += 1
+        return _http("200 OK", _COPIED if COPIES.search(head) else "", etag=True)
 
     def _tell(self, *, is_reset: bool) -> bytes:
         self._counted.cpu_s = time.process_time() - self._cpu_before_s
@@ -298,6 +315,11 @@ _INITIATED = (
 _COMPLETED = (
     "<CompleteMultipartUploadResult><Location>l</Location><Bucket>b</Bucket><Key>k</Key>"
     '<ETag>"d41d8cd98f00b204e9800998ecf8427e-2"</ETag></CompleteMultipartUploadResult>'
+)
+
+
+_COPIED = (
+    f'{XML}<CopyObjectResult><ETag>"d41d8cd98f00b204e9800998ecf8427e"</ETag></CopyObjectResult>'
 )
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
-from anyio import CapacityLimiter, current_time
+from anyio import Event, current_time
 from botocore.exceptions import ClientError
 
 from hover_async.aws.errors import AnswerLost, NotSent, RateLimited, hint_of, translate
@@ -29,6 +30,8 @@ from hover_async.aws.wire import BrokenOff, NoConnection, Place, Wire, open_wire
 Credentials = Callable[[], Awaitable[Key]]
 """The credentials as they are now; refreshed where they run out."""
 
+MOST_AT_ONCE = 160
+"""What a deploy has in hand at most: `UploadLimits`, and some room."""
 START_AT_ONCE = 16
 """S3 splits a new prefix under load only after a while: a deploy does not start with all it has."""
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
@@ -52,7 +55,13 @@ class Objects:
     """PutObject, UploadPart and CopyObject, many at once."""
 
     def __init__(
-        self, wire: Wire, credentials: Credentials, *, region: str, prefix: str, at_once: int
+        self,
+        wire: Wire,
+        credentials: Credentials,
+        *,
+        region: str,
+        prefix: str,
+        at_once: int = MOST_AT_ONCE,
     ) -> None:
         """`prefix` is what stands before a key in a path: `/`, or `/<bucket>/`."""
         self._wire = wire
@@ -94,51 +103,74 @@ class Objects:
             key=await self._credentials(),
             now=datetime.now(UTC),
         )
-        async with self._pace.turn():
-            try:
-                answer = await self._wire.send(head, body)
-            except NoConnection as error:
-                raise _failed(NotSent, operation, key, str(error)) from error
-            except BrokenOff as error:
-                raise _failed(AnswerLost, operation, key, str(error)) from error
-            try:
-                return _read(answer, operation, key)
-            except RateLimited:
-                self._pace.complain()
-                raise
+        turn = await self._pace.turn()
+        try:
+            answer = _read(await self._wire.send(head, body), operation, key)
+        except NoConnection as error:
+            raise _failed(NotSent, operation, key, str(error)) from error
+        except BrokenOff as error:
+            raise _failed(AnswerLost, operation, key, str(error)) from error
+        except RateLimited:
+            self._pace.complain(turn)
+            raise
+        finally:
+            self._pace.done()
+        self._pace.went_well(turn)
+        return answer
 
 
 class Pace:
-    """How many requests are under way: more with every success, half as many when S3 complains."""
+    """How many requests are under way: more with every success, half as many when S3 complains.
+
+    Each `turn` is given back by `done`.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._limiter = CapacityLimiter(min(START_AT_ONCE, most))
+        self._at_once = min(START_AT_ONCE, most)
+        self._now = 0
+        self._waiting: deque[Event] = deque()
         self._slowed_at_s = float("-inf")
 
-    @property
-    def at_once(self) -> float:
-        return self._limiter.total_tokens
+    async def turn(self) -> float:
+        """Wait until there is room; returns when that was, for what is told of it later."""
+        while self._now >= self._at_once:
+            room = Event()
+            self._waiting.append(room)
+            try:
+                await room.wait()
+            except BaseException:
+                if room.is_set():
+                    self._wake()  # the room was ours, and is another's now
+                else:
+                    self._waiting.remove(room)
+                raise
+        self._now += 1
+        return current_time()
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        began_at_s = current_time()
-        async with self._limiter:
-            yield
-        if self.at_once < self._most and began_at_s > self._slowed_at_s:
-            self._limiter.total_tokens += 1
+    def done(self) -> None:
+        self._now -= 1
+        self._wake()
 
-    def complain(self) -> None:
-        """Slow down, once for what is under way."""
-        now = current_time()
-        if now - self._slowed_at_s > 1:
-            self._slowed_at_s = now
-            self._limiter.total_tokens = max(1, self._limiter.total_tokens // 2)
+    def went_well(self, turn: float) -> None:
+        if self._at_once < self._most and turn > self._slowed_at_s:
+            self._at_once += 1
+            self._wake()
+
+    def complain(self, turn: float) -> None:
+        """Slow down, once for all that was under way together."""
+        if turn > self._slowed_at_s:
+            self._slowed_at_s = current_time()
+            self._at_once = max(1, self._at_once // 2)
+
+    def _wake(self) -> None:
+        if self._waiting and self._now < self._at_once:
+            self._waiting.popleft().set()
 
 
 @asynccontextmanager
 async def open_objects(
-    place: Place, credentials: Credentials, *, region: str, prefix: str, at_once: int
+    place: Place, credentials: Credentials, *, region: str, prefix: str, at_once: int = MOST_AT_ONCE
 ) -> AsyncIterator[Objects]:
     """Calls whose connections are closed at the end."""
     async with open_wire(place) as wire:

@@ -112,7 +112,18 @@ async def repeated(policy: Policy, send: Callable[[], Awaitable[T]]) -> T:
             return True
         return current_time() + state.upcoming_sleep > last_start
 
+    try:
+        return await send()
+    except policy.repeats as error:
+        failures: list[AwsError] = [error]  # most calls end above, and never meet what follows
+    except OutcomeUnknown as error:
+        if policy.reads:
+            raise _no_answer(error) from error
+        raise
+
     async def attempt() -> T:  # tenacity awaits only what is an `async def` itself
+        if failures:
+            raise failures.pop()
         return await send()
 
     retrying = AsyncRetrying(

@@ -51,8 +51,6 @@ INVOKE_READ_TIMEOUT_S = LONGEST_INVOCATION_S + 60
 """Above every function's own timeout; each invocation has its own, shorter deadline."""
 FEW_CONNECTIONS = 32
 """For the APIs that are asked for little at a time."""
-OBJECTS_AT_ONCE = 160
-"""What a deploy has in hand at most: `UploadLimits`, and some room."""
 KEEP_ALIVE_AFTER_S = 30
 """NAT gateways forget a silent connection after 350 s; a command may be silent for 900."""
 
@@ -258,7 +256,6 @@ class _Opener:
                 self._key,
                 region=self.region,
                 prefix=f"{url.path.rstrip('/')}/{bucket}/" if is_by_path else "/",
-                at_once=OBJECTS_AT_ONCE,
             )
         )
 

@@ -38,6 +38,7 @@ class Signer:
     def __init__(self, region: str) -> None:
         self._region = region
         self._derived: tuple[tuple[str, str], bytes] = (("", ""), b"")
+        self._stamped: tuple[datetime | None, str] = (None, "")
 
     def head(
         self,
@@ -56,15 +57,16 @@ class Signer:
         `path` is quoted already (`quoted`), `query` and `headers` are not; the names of `headers`
         are in lower case, `host` is among them. `body_sha256` is hexadecimal. `now` is in UTC.
         """
-        stamp = now.strftime("%Y%m%dT%H%M%SZ")
-        signed = {**headers, "x-amz-content-sha256": body_sha256, "x-amz-date": stamp}
+        stamp = self._stamp_of(now)
+        signed = {name: _trimmed(value) for name, value in headers.items()}
+        signed |= {"x-amz-content-sha256": body_sha256, "x-amz-date": stamp}
         if key.token:
             signed["x-amz-security-token"] = key.token
         asked = "&".join(
             f"{quoted(name, '')}={quoted(value, '')}" for name, value in sorted(query.items())
         )
         names = sorted(signed)
-        lines = "".join(f"{name}:{_trimmed(signed[name])}\n" for name in names)
+        lines = "".join([f"{name}:{signed[name]}\n" for name in names])
         listed = ";".join(names)
         canonical = f"{method}\n{path}\n{asked}\n{lines}\n{listed}\n{body_sha256}"
         scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
@@ -75,12 +77,19 @@ class Signer:
             "sha256",
         ).hex()
         target = f"{path}?{asked}" if asked else path
-        sent = "".join(f"{name}: {_trimmed(signed[name])}\r\n" for name in names)
+        sent = "".join([f"{name}: {signed[name]}\r\n" for name in names])
         return (
             f"{method} {target} HTTP/1.1\r\n{sent}content-length: {length}\r\n"
             f"authorization: {ALGORITHM} Credential={key.access_key}/{scope}, "
             f"SignedHeaders={listed}, Signature={signature}\r\n\r\n"
         ).encode()
+
+    def _stamp_of(self, now: datetime) -> str:
+        """The second as AWS writes it; thousands of requests share it."""
+        second = now.replace(microsecond=0)
+        if second != self._stamped[0]:
+            self._stamped = (second, second.strftime("%Y%m%dT%H%M%SZ"))
+        return self._stamped[1]
 
     def _key_of(self, key: Key, day: str) -> bytes:
         """The day's signing key; kept, for it is the same for every request."""
