@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 GIT_DIGITS = 10
+TO_THE_SECOND = 19
 WORDS = {"", "build", "live since", "kind", "by", "git", "versions"}
 """The columns that are no numbers."""
 
@@ -89,7 +90,7 @@ def _overview(entries: Sequence[Entry]) -> Table:
         table.add_row(
             "*" if entry.is_live else "",
             _build(entry),
-            activated.at.replace("+00:00", "Z") if activated else "",
+            f"{activated.at[:TO_THE_SECOND]}Z" if activated else "",
             _kind(entry),
             activated.by if activated else "",
             (release.git_revision or "")[:GIT_DIGITS],
