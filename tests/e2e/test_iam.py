@@ -100,7 +100,8 @@ def arn(service: str, resource: str) -> str:
 
 
 def of_s3(_: Manifest, given: Mapping[str, Any]) -> Iterator[str]:
-    key = given.get("Key") or next(iter(given.get("Delete", {}).get("Objects", ())), {}).get("Key")
+    deleted = [found["Key"] for found in given.get("Delete", {"Objects": []})["Objects"]]
+    key = given.get("Key") or next(iter(deleted), None)
     yield f"arn:aws:s3:::{given['Bucket']}" + (f"/{key}" if key else "")
     if source := given.get("CopySource"):
         yield f"arn:aws:s3:::{source['Bucket']}/{source['Key']}"
