@@ -128,8 +128,11 @@ def _timings(entries: Sequence[Entry]) -> Table:
 
 def _print_whole(table: Table, console: Console) -> None:
     """As wide as it is: with a column for every step, squeezing would leave no number whole."""
-    wide = console.options.update(max_width=WIDEST)
-    console.print(table, width=console.measure(table, options=wide).maximum, crop=False)
+    before = console.width
+    console.width = WIDEST
+    console.width = max(before, console.measure(table).maximum)
+    console.print(table, crop=False)
+    console.width = before
 
 
 def _table(*headings: str) -> Table:
