@@ -58,6 +58,11 @@ class FakeAssetStore:
                 raise NotFound(f"no object {source}")
             self.objects[key] = StoredObject(self.objects[source].body, headers)
 
+    async def delete(self, keys: Sequence[str]) -> None:
+        async with self.world.request("assets.delete", keys[0] if keys else ""):
+            for key in keys:
+                self.objects.pop(key, None)
+
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         async with self.world.request("assets.begin_multipart", key):
             upload_id = f"upload-{next(self._ids)}"
@@ -110,6 +115,10 @@ class FakeDocuments:
     async def read(self, key: str) -> Document | None:
         async with self.world.request("documents.read", key):
             return self.documents.get(key)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        async with self.world.request("documents.keys", prefix):
+            return [key for key in self.documents if key.startswith(prefix)]
 
     async def create(self, key: str, body: bytes) -> str:
         async with self.world.request("documents.create", key):
