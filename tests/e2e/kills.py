@@ -32,7 +32,9 @@ class Trial:
     exit_code: int | None = None
     found: str = ""
     """Where the aliases were then: all at the `old` version, all at the `new` one, or `mixed`."""
-    had_lock: bool = False
+    unlocked: bool = False
+    recovered: str = ""
+    """Where the aliases were after `recover`, if that was tried."""
     orphans: int = 0
     """Multipart uploads that the killed run left open."""
     seconds: float = 0.0
@@ -64,8 +66,13 @@ async def undisturbed(stage: Scene) -> Sequence[Call]:
     return ended.calls
 
 
-async def kill_and_run_again(stage: Scene, call: Call, spoil: Spoil) -> Trial:
-    """Deploy a new build, be killed at this call, deploy again: as if nothing had happened."""
+async def kill_and_run_again(
+    stage: Scene, call: Call, spoil: Spoil, *, recover: bool = False
+) -> Trial:
+    """Deploy a new build, be killed at this call, deploy again: as if nothing had happened.
+
+    With `recover` that is run before, and must by itself leave one build live.
+    """
     trial = Trial(str(call).replace(stage.name, "STAGE"), spoil)
     before = await stage.state()
     stage.build()
@@ -76,6 +83,9 @@ async def kill_and_run_again(stage: Scene, call: Call, spoil: Spoil) -> Trial:
     trial.found, trial.orphans = _where(before, between), between.uploads
     if between.records.get("activation.json") is None and trial.found == "mixed":
         trial.wrong.append("aliases are mixed, and no record says so")
+    await _unlock(stage, between, trial)
+    if recover:
+        await _recover(stage, before, trial)
     await _run_again(stage, before, trial)
     return trial
 
@@ -94,6 +104,7 @@ async def spoil_and_run_again(stage: Scene, kind: str, spoil: Spoil) -> Trial:
         trial.wrong.append(f"open uploads: {trial.orphans}, not 0")
     if ended.exit_code == 0:
         trial.wrong += await _wrong_end(stage, before.live, orphans=trial.orphans)
+    await _unlock(stage, between, trial)
     await _run_again(stage, before, trial)
     return trial
 
@@ -109,14 +120,32 @@ async def _spoiled(stage: Scene, fault: Fault, trial: Trial) -> Ended:
     return ended
 
 
+async def _unlock(stage: Scene, found: State, trial: Trial) -> None:
+    """What a user does who knows that the run is dead; others wait for its lease to run out."""
+    if "lock.json" in found.records:
+        trial.unlocked = True
+        _must(await stage.unlock(), trial)
+
+
+async def _recover(stage: Scene, before: State, trial: Trial) -> None:
+    _must(await stage.recover(), trial)
+    state = await stage.state()
+    trial.recovered = _where(before, state)
+    if trial.recovered == "mixed" or "activation.json" in state.records:
+        trial.wrong.append(f"recovered, and the aliases are {trial.recovered}")
+
+
 async def _run_again(stage: Scene, before: State, trial: Trial) -> None:
-    """What a user does who knows that the run is dead."""
-    trial.had_lock = await stage.unlock()
     again = await stage.deploy()
     trial.wrong += _wrong_run(stage, again)
-    if again.exit_code != 0:
-        trial.wrong.append(f"the run after it ended with {again.exit_code}: {_last(again)}")
+    _must(again, trial)
     trial.wrong += await _wrong_end(stage, before.live, orphans=trial.orphans)
+
+
+def _must(ended: Ended, trial: Trial) -> None:
+    if ended.exit_code != 0:
+        what = " ".join(ended.arguments)
+        trial.wrong.append(f"'{what}' after it ended with {ended.exit_code}: {_last(ended)}")
 
 
 def _wrong_run(stage: Scene, ended: Ended) -> Sequence[str]:

@@ -64,6 +64,7 @@ done
 class Ended:
     """A run of the program: how it ended, what it said, and every call that it made."""
 
+    arguments: Sequence[str]
     exit_code: int
     stdout: str
     stderr: str
@@ -199,6 +200,7 @@ class Scene:
         await self.between.silence()
         assert program.returncode is not None
         return Ended(
+            arguments,
             program.returncode,
             stdout.decode(),
             stderr.decode(),
@@ -210,9 +212,12 @@ class Scene:
     async def deploy(self, fault: Fault | None = None) -> Ended:
         return await self.run("deploy", fault=fault)
 
-    async def unlock(self) -> bool:
-        """Take away the lock of a run that is known to be dead; whether there was one."""
-        return await asyncio.to_thread(self._delete, "hover/lock.json")
+    async def unlock(self) -> Ended:
+        """Take away the lock of a run that is known to be dead."""
+        return await self.run("unlock", "--yes", "--force")
+
+    async def recover(self) -> Ended:
+        return await self.run("recover")
 
     # What stands
 
@@ -273,12 +278,6 @@ class Scene:
     def _body(self, key: str) -> bytes:
         body: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
-
-    def _delete(self, key: str) -> bool:
-        s3 = self.client("s3")
-        there = bool(s3.list_objects_v2(Bucket=self.bucket, Prefix=key).get("KeyCount"))
-        s3.delete_object(Bucket=self.bucket, Key=key)
-        return there
 
     def client(self, service: str) -> Any:
         """Of the local AWS itself: what a look costs is no call of the program's."""
