@@ -40,6 +40,7 @@ QUEUES: Final = ("mail", "media", "search", "billing")
 ROLES: Final = ("http", "cli", *(f"{queue}-queue" for queue in QUEUES))
 UNCHANGED_ASSETS: Final = 14
 NEW_ASSETS: Final = 5
+ASSET_COUNT: Final = UNCHANGED_ASSETS + NEW_ASSETS + 1
 FILM_BYTES: Final = 9 * 1024 * 1024
 """Above one part of a multipart upload."""
 ENDS_WITHIN_S: Final = 180
