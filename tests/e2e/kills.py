@@ -45,7 +45,8 @@ class Trial:
 async def scene(aws: LocalAws, busybox: Path, directory: Path, name: str) -> AsyncIterator[Scene]:
     """A stage whose first build is live, with a proxy of its own before the local AWS."""
     async with proxy(aws.endpoint_url) as between:
-        stage = Scene(aws, between, busybox, directory, name)
+        registry = f"localhost:{between.port}"
+        stage = Scene(aws, busybox, directory, name, registry, between=between)
         try:
             stage.build()
             first = await stage.deploy()
@@ -91,7 +92,10 @@ async def kill_and_run_again(
 
 
 async def spoil_and_run_again(stage: Scene, kind: str, spoil: Spoil) -> Trial:
-    """Deploy a new build and meet a fault once: live, or failed and told; and well afterwards."""
+    """Deploy a new build and meet a fault once: live as if undisturbed, or failed and told.
+
+    What failed is deployed again; what did not is what the next trial deploys over.
+    """
     trial = Trial(kind, spoil)
     before = await stage.state()
     stage.build()
@@ -104,8 +108,9 @@ async def spoil_and_run_again(stage: Scene, kind: str, spoil: Spoil) -> Trial:
         trial.wrong.append(f"open uploads: {trial.orphans}, not 0")
     if ended.exit_code == 0:
         trial.wrong += await _wrong_end(stage, before.live, orphans=trial.orphans)
-    await _unlock(stage, between, trial)
-    await _run_again(stage, before, trial)
+    if ended.exit_code != 0 or trial.wrong:
+        await _unlock(stage, between, trial)
+        await _run_again(stage, before, trial)
     return trial
 
 
@@ -140,6 +145,8 @@ async def _run_again(stage: Scene, before: State, trial: Trial) -> None:
     trial.wrong += _wrong_run(stage, again)
     _must(again, trial)
     trial.wrong += await _wrong_end(stage, before.live, orphans=trial.orphans)
+    if again.exit_code != 0:  # so that the next trial finds what it expects
+        await stage.deploy()
 
 
 def _must(ended: Ended, trial: Trial) -> None:

@@ -43,15 +43,17 @@ NEW_ASSETS: Final = 5
 ASSET_COUNT: Final = UNCHANGED_ASSETS + NEW_ASSETS + 1
 FILM_BYTES: Final = 9 * 1024 * 1024
 """Above one part of a multipart upload."""
-ENDS_WITHIN_S: Final = 180
+ENDS_WITHIN_S: Final = 300
 COMMAND: Final = "example:prepare"
 
 ANSWERING: Final = r"""#!/bin/busybox sh
 # Lambda's runtime loop: one answer for pings, commands, pages and jobs alike.
 next="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
 build=$(busybox cat /build)
-while busybox wget -q -S -O /tmp/event "$next/next" 2>/tmp/head; do
-  id=$(busybox sed -n 's/^ *lambda-runtime-aws-request-id: *//Ip' /tmp/head | busybox tr -d '\r')
+while busybox wget -q -S -O /dev/null "$next/next" 2>/tmp/head; do
+  while IFS=': ' read -r name value; do
+    case $name in [Ll]ambda-[Rr]untime-[Aa]ws-[Rr]equest-[Ii]d) id=${value%%[!0-9a-f-]*} ;; esac
+  done </tmp/head
   busybox wget -q -O /dev/null --post-data \
     "{\"instance\": \"$HOSTNAME\", \"cold\": true, \"boot_ms\": 1, \"batchItemFailures\": [],
       \"output\": \"\", \"exit_code\": 0, \"timed_out\": false, \"duration_ms\": 1,
@@ -95,14 +97,15 @@ class State:
 
 
 @dataclass
-class Scene:
-    """`builds` counts the builds made; `name` is the stage's, and nobody else's."""
+class Project:
+    """A project whose stage is called `name`, as nobody else's. Its images go to `registry`."""
 
     aws: LocalAws
-    between: Proxy
     busybox: Path
     directory: Path
     name: str
+    registry: str
+    warm: int = 1
     builds: int = 0
     build_id: str = ""
     images: list[str] = field(default_factory=list)
@@ -142,8 +145,8 @@ class Scene:
             "name": self.name,
             "region": self.aws.region,
             "auth": {"stack-role": role, "lambda-role": role},
-            "http": {"warm": 1, "health": "/up", "timeout": 25},
-            "cli": {"schedule": False, "timeout": 20},
+            "http": {"warm": self.warm, "health": "/up", "timeout": 29},
+            "cli": {"schedule": False, "timeout": 120},
             "queue": {queue: {} for queue in QUEUES},
             "deploy-commands": [COMMAND],
         }
@@ -164,7 +167,106 @@ class Scene:
     def function(self, role: str) -> str:
         return f"{self.name}-{role}"
 
-    # Runs
+    # What stands
+
+    async def state(self) -> State:
+        return await asyncio.to_thread(self._state)
+
+    def _state(self) -> State:
+        lambdas = self.client("lambda")
+        aliases = {
+            role: lambdas.get_alias(FunctionName=self.function(role), Name="live") for role in ROLES
+        }
+        live = {role: alias["FunctionVersion"] for role, alias in aliases.items()}
+        images = {
+            role: lambdas.get_function(FunctionName=self.function(role), Qualifier=version)["Code"][
+                "ImageUri"
+            ]
+            for role, version in live.items()
+        }
+        weighted = [
+            role
+            for role, alias in aliases.items()
+            if alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
+        ]
+        s3 = self.client("s3")
+        stack = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
+        return State(
+            live,
+            images,
+            weighted,
+            self._objects(f"{self.build_id}/"),
+            len(s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])),
+            {
+                key: json.loads(self._body(f"hover/{key}"))
+                for key in self._objects("hover/")
+                if key in {"lock.json", "activation.json", "live.json"} or self.build_id in key
+            },
+            stack["StackStatus"],
+        )
+
+    def pushed(self) -> str:
+        """The image of the build as its functions must name it, by the registry's own digest."""
+        found = self.client("ecr").describe_images(
+            repositoryName=self.name, imageIds=[{"imageTag": self.build_id}]
+        )
+        digest = found["imageDetails"][0]["imageDigest"]
+        return f"{self.registry}/{self.name}@{digest}"
+
+    @property
+    def bucket(self) -> str:
+        return f"{self.name}-assets"
+
+    def _objects(self, prefix: str) -> Mapping[str, int]:
+        found = self.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        return {
+            entry["Key"].removeprefix(prefix): entry["Size"] for entry in found.get("Contents", ())
+        }
+
+    def _body(self, key: str) -> bytes:
+        body: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body
+
+    def client(self, service: str) -> Any:
+        """Of the local AWS itself: what a look costs is no call of the program's."""
+        return _session().create_client(
+            service,
+            region_name=self.aws.region,
+            endpoint_url=self.aws.endpoint_url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - what every local AWS takes
+        )
+
+    # Leaving
+
+    def forget_assets(self, build_id: str) -> None:
+        """The local AWS keeps them in memory."""
+        for key in self._objects(f"{build_id}/"):
+            self.client("s3").delete_object(Bucket=self.bucket, Key=f"{build_id}/{key}")
+
+    def abort_uploads(self) -> None:
+        """Those that a killed run left open."""
+        s3 = self.client("s3")
+        for upload in s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
+            s3.abort_multipart_upload(
+                Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
+
+    def remove_images(self, *, all_but: int = 0) -> None:
+        """Of its builds, by the names that the engine has for them; the last ones may stay."""
+        gone = self.images[: len(self.images) - all_but]
+        pushed = [f"{self.registry}/{image}" for image in gone]
+        subprocess.run(
+            ["docker", "image", "rm", "--force", *gone, *pushed], capture_output=True, check=False
+        )
+        self.images = self.images[len(gone) :]
+
+
+@dataclass
+class Scene(Project):
+    """A project that is deployed through a proxy of its own."""
+
+    between: Proxy = field(kw_only=True)
 
     async def run(
         self, *arguments: str, fault: Fault | None = None, within_s: float = ENDS_WITHIN_S
@@ -219,100 +321,6 @@ class Scene:
 
     async def recover(self) -> Ended:
         return await self.run("recover")
-
-    # What stands
-
-    async def state(self) -> State:
-        return await asyncio.to_thread(self._state)
-
-    def _state(self) -> State:
-        lambdas = self.client("lambda")
-        aliases = {
-            role: lambdas.get_alias(FunctionName=self.function(role), Name="live") for role in ROLES
-        }
-        live = {role: alias["FunctionVersion"] for role, alias in aliases.items()}
-        images = {
-            role: lambdas.get_function(FunctionName=self.function(role), Qualifier=version)["Code"][
-                "ImageUri"
-            ]
-            for role, version in live.items()
-        }
-        weighted = [
-            role
-            for role, alias in aliases.items()
-            if alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
-        ]
-        s3 = self.client("s3")
-        stack = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
-        return State(
-            live,
-            images,
-            weighted,
-            self._objects(f"{self.build_id}/"),
-            len(s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])),
-            {
-                key: json.loads(self._body(f"hover/{key}"))
-                for key in self._objects("hover/")
-                if key in {"lock.json", "activation.json", "live.json"} or self.build_id in key
-            },
-            stack["StackStatus"],
-        )
-
-    def pushed(self) -> str:
-        """The image of the build as its functions must name it, by the registry's own digest."""
-        found = self.client("ecr").describe_images(
-            repositoryName=self.name, imageIds=[{"imageTag": self.build_id}]
-        )
-        digest = found["imageDetails"][0]["imageDigest"]
-        return f"localhost:{self.between.port}/{self.name}@{digest}"
-
-    @property
-    def bucket(self) -> str:
-        return f"{self.name}-assets"
-
-    def _objects(self, prefix: str) -> Mapping[str, int]:
-        found = self.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=prefix)
-        return {
-            entry["Key"].removeprefix(prefix): entry["Size"] for entry in found.get("Contents", ())
-        }
-
-    def _body(self, key: str) -> bytes:
-        body: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return body
-
-    def client(self, service: str) -> Any:
-        """Of the local AWS itself: what a look costs is no call of the program's."""
-        return _session().create_client(
-            service,
-            region_name=self.aws.region,
-            endpoint_url=self.aws.endpoint_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - what every local AWS takes
-        )
-
-    # Leaving
-
-    def forget_assets(self, build_id: str) -> None:
-        """The local AWS keeps them in memory."""
-        for key in self._objects(f"{build_id}/"):
-            self.client("s3").delete_object(Bucket=self.bucket, Key=f"{build_id}/{key}")
-
-    def abort_uploads(self) -> None:
-        """Those that a killed run left open."""
-        s3 = self.client("s3")
-        for upload in s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
-            s3.abort_multipart_upload(
-                Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-            )
-
-    def remove_images(self, *, all_but: int = 0) -> None:
-        """Of its builds, by the names that the engine has for them; the last ones may stay."""
-        gone = self.images[: len(self.images) - all_but]
-        pushed = [f"localhost:{self.between.port}/{image}" for image in gone]
-        subprocess.run(
-            ["docker", "image", "rm", "--force", *gone, *pushed], capture_output=True, check=False
-        )
-        self.images = self.images[len(gone) :]
 
 
 _SESSIONS: list[botocore.session.Session] = []
