@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from signal import Signals
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,6 +30,7 @@ OF_ONE_HOP: Final = frozenset(
     {"connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 HTML: Final = "<html><head><title>gateway</title></head><body>come back later</body></html>"
+BETWEEN_SIGNALS_S: Final = 0.05
 HANGS_S: Final = 75.0
 """Longer than the program waits for anything but a running function."""
 
@@ -45,20 +48,40 @@ class Spoil(StrEnum):
     HTML = "HTML with 502"
     PORTAL = "HTML with 200"
     HANG = "hangs"
+    SIGNAL = "a signal"
+    SIGNAL_HANG = "a signal, and no answer"
 
 
 KILLS: Final = (Spoil.KILL_BEFORE, Spoil.KILL_AFTER, Spoil.KILL_ANSWERED)
-FAULTS: Final = tuple(spoil for spoil in Spoil if spoil not in KILLS)
+FAULTS: Final = (
+    Spoil.THROTTLE,
+    Spoil.ERROR_BEFORE,
+    Spoil.ERROR_AFTER,
+    Spoil.CUT,
+    Spoil.HTML,
+    Spoil.PORTAL,
+    Spoil.HANG,
+)
 
 
 @dataclass
 class Fault:
-    """What happens to the first call that `meets` says is the one; `kill` ends the program."""
+    """What happens to the first call that `meets` says is the one.
+
+    `send` gives the program a signal, `signals` are which: SIGKILL, where it is to be killed.
+    """
 
     meets: Callable[[Call], bool]
     spoil: Spoil
-    kill: Callable[[], None] = lambda: None
+    signals: Sequence[Signals] = (Signals.SIGKILL,)
+    send: Callable[[Signals], None] = lambda _: None
     met: Call | None = None
+    met_at: float = 0.0
+
+    async def strike(self) -> None:
+        for number, which in enumerate(self.signals):
+            await asyncio.sleep(BETWEEN_SIGNALS_S if number else 0)
+            self.send(which)
 
 
 @dataclass
@@ -117,7 +140,7 @@ class Proxy:
         fault = self._fault
         if fault is None or fault.met is not None or not fault.meets(call):
             return await self._pass_on(request, form, call)
-        fault.met = call
+        fault.met, fault.met_at = call, time.monotonic()
         return await self._spoil(request, form, call, fault)
 
     def _number(self, named: Call) -> Call:
@@ -129,28 +152,25 @@ class Proxy:
     async def _spoil(
         self, request: web.Request, form: bytes, call: Call, fault: Fault
     ) -> web.StreamResponse:
-        match fault.spoil:
-            case Spoil.KILL_BEFORE:
-                fault.kill()
-                return _abort(request)
-            case Spoil.KILL_AFTER:
-                await self._take_effect(request, form, call)
-                fault.kill()
-                return _abort(request)
-            case Spoil.KILL_ANSWERED:
-                answer = await self._pass_on(request, form, call)
-                fault.kill()
-                return answer
-            case Spoil.CUT:
-                return await self._cut(request, form, call)
-            case Spoil.HANG:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._let_go.wait(), HANGS_S)
-                return _abort(request)
-            case Spoil.ERROR_AFTER:
-                await self._take_effect(request, form, call)
+        spoil = fault.spoil
+        if spoil in {Spoil.KILL_AFTER, Spoil.ERROR_AFTER}:
+            await self._take_effect(request, form, call)
+        if spoil in {Spoil.KILL_BEFORE, Spoil.KILL_AFTER, Spoil.SIGNAL, Spoil.SIGNAL_HANG}:
+            await fault.strike()
+        if spoil in {Spoil.KILL_ANSWERED, Spoil.SIGNAL}:
+            answer = await self._pass_on(request, form, call)
+            if spoil is Spoil.KILL_ANSWERED:
+                await fault.strike()
+            return answer
+        if spoil is Spoil.CUT:
+            return await self._cut(request, form, call)
+        if spoil in {Spoil.HANG, Spoil.SIGNAL_HANG}:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._let_go.wait(), HANGS_S)
+        if spoil in {Spoil.KILL_BEFORE, Spoil.KILL_AFTER, Spoil.HANG, Spoil.SIGNAL_HANG}:
+            return _abort(request)
         await request.read()
-        return answer_of(fault.spoil, call)
+        return answer_of(spoil, call)
 
     async def _take_effect(self, request: web.Request, form: bytes, call: Call) -> None:
         """Have AWS do it, and keep its answer to ourselves."""

@@ -14,7 +14,6 @@ import io
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tarfile
@@ -24,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from signal import Signals
 from typing import Any, Final
 
 import botocore.session
@@ -72,6 +72,7 @@ class Ended:
     stdout: str
     stderr: str
     seconds: float
+    ended_at: float
     calls: Sequence[Call]
     took_effect: Sequence[Call]
 
@@ -287,19 +288,19 @@ class Scene(Project):
             start_new_session=True,
         )
 
-        def kill() -> None:
+        def send(which: Signals) -> None:
             with suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
+                os.killpg(program.pid, which)
 
         if fault:
-            fault.kill = kill
+            fault.send = send
         try:
             async with asyncio.timeout(within_s):
                 stdout, stderr = await program.communicate()
         finally:
-            kill()
+            send(Signals.SIGKILL)
             await program.wait()
-        seconds = time.monotonic() - begun
+        ended_at = time.monotonic()
         await self.between.silence()
         assert program.returncode is not None
         return Ended(
@@ -307,7 +308,8 @@ class Scene(Project):
             program.returncode,
             stdout.decode(),
             stderr.decode(),
-            seconds,
+            ended_at - begun,
+            ended_at,
             self.between.calls,
             self.between.took_effect,
         )
