@@ -39,7 +39,7 @@ def test_a_second_signal_is_explained(
             await anyio.sleep(0.05)
             os.kill(os.getpid(), number)
             await anyio.sleep(0.05)
-            return "flipped"
+        return "flipped"
 
     assert run(work) == "flipped"
     assert "still cleaning up: a flip in progress is finished" in capsys.readouterr().err
