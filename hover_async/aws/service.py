@@ -94,7 +94,23 @@ class Service:
         for name, value in answer.items():
             if hasattr(value, "read"):
                 answer[name] = await _read(value, operation, subject)
+        if _is_a_page(answer):
+            raise AnswerLost(
+                f"{operation} of {subject}: a page of HTML was answered, and not by AWS",
+                operation=operation,
+                hint=hint_of(AnswerLost),
+            )
         return answer
+
+
+def _is_a_page(answer: Answer) -> bool:
+    """Whether a gateway on the way answered with status 200, as if all were well.
+
+    Where an answer needs no body, botocore takes any for a success. AWS sends HTML only as the body
+    of an object that is HTML, and of objects only our own records are read.
+    """
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("content-type", "")).startswith("text/html")
 
 
 async def _read(stream: Any, operation: str, subject: str) -> bytes:

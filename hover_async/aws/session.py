@@ -35,7 +35,9 @@ from hover_async.values import Architecture
 from hover_async.version import __version__
 
 CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 25
+"""A good part of the 60 s in which a call may be repeated: one answer that never comes is asked for
+again. It counts from the last byte that was sent or received, however long these may take."""
 QUICK_READ_TIMEOUT_S = 12
 """For calls that answer at once or not at all: well below what the callers of aliases and of the
 lock wait, so that a lost answer is looked up in time."""

@@ -1,10 +1,14 @@
-"""CloudFormation in memory: a stack's operation takes its time and then has had its effect."""
+"""CloudFormation in memory: a stack's operation takes its time and then has had its effect.
+
+Functions are the resources it tells of: each has its events when it begins and when it is done.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +22,7 @@ from hover_async.testing.world import World
 from hover_async.values import FunctionName
 
 STACK = "AWS::CloudFormation::Stack"
+FUNCTION = "AWS::Lambda::Function"
 DOMAIN = "d111111abcdef8.cloudfront.net"
 
 
@@ -48,7 +53,31 @@ class FakeStack:
         return f"{self.ended}_CLEANUP_IN_PROGRESS" if self.is_cleaning_up() else self.ended
 
     def is_cleaning_up(self) -> bool:
-        return bool(self.leaving) and current_time() < self.cleaned_at_s
+        return current_time() < self.cleaned_at_s
+
+
+@dataclass(frozen=True)
+class FunctionChange:
+    """A function that an operation makes or gives another image; `place` is its nested stack."""
+
+    name: FunctionName
+    logical_id: str
+    place: str
+    image_uri: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A create or update that was accepted, for `FakeStacks.carry_out` to work on."""
+
+    request: StackRequest
+    stack: FakeStack
+    changes: Sequence[FunctionChange]
+
+    @property
+    def creates(self) -> bool:
+        return self.stack.working.startswith("CREATE")
 
 
 @dataclass
@@ -56,6 +85,8 @@ class FakeStacks:
     """`failure` (a resource's id and a reason) makes the next operation fail and roll back.
 
     A resource of a nested stack is named with that stack's id: `Workers1/QueueJobsFunction`.
+    Functions are done `finishing_s` before an operation is decided. With `carry_out` whoever gave
+    it does the work of an operation in its own time, by `begin`, `finish` and `decide`.
     """
 
     world: World
@@ -63,9 +94,11 @@ class FakeStacks:
     store: FakeAssetStore
     operation_s: float = 20.0
     cleanup_s: float = 10.0
+    finishing_s: float = 0.0
+    carry_out: Callable[[Operation], None] | None = None
     failure: tuple[str, str] | None = None
     stacks: dict[str, FakeStack] = field(default_factory=dict)
-    _events: list[StackEvent] = field(default_factory=list)
+    _events: list[tuple[float, StackEvent]] = field(default_factory=list)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     async def describe(self, name: str) -> StackDescription | None:
@@ -79,16 +112,11 @@ class FakeStacks:
         async with self.world.request("stacks.create", request.name):
             if request.name in self.stacks:
                 raise Rejected(f"stack {request.name} exists")
-            self._operate(request, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", "ROLLBACK_COMPLETE")
+            self.begin_creation(request)
 
     async def update(self, request: StackRequest) -> bool:
         async with self.world.request("stacks.update", request.name):
-            if self.stacks[request.name].body == self.body(request):
-                return False
-            self._operate(
-                request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"
-            )
-            return True
+            return self.begin_update(request)
 
     async def delete(self, name: str, *, token: str) -> None:
         async with self.world.request("stacks.delete", name):
@@ -96,11 +124,7 @@ class FakeStacks:
 
     async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
         async with self.world.request("stacks.events", name):
-            return [
-                event
-                for event in self._events
-                if (event.token == token if token else event.stack_id == name)
-            ]
+            return self.told(name, token)
 
     async def templates(self, name: str) -> Mapping[str, str]:
         async with self.world.request("stacks.templates", name):
@@ -116,6 +140,35 @@ class FakeStacks:
                 return {}
             standing = {name: place for name, (_, place) in self._functions(stack.template).items()}
             return {**stack.leaving, **standing} if stack.is_cleaning_up() else standing
+
+    def begin_creation(self, request: StackRequest) -> None:
+        self._operate(request, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", "ROLLBACK_COMPLETE")
+
+    def begin_update(self, request: StackRequest) -> bool:
+        """False when there is nothing to update."""
+        if self.stacks[request.name].body == self.body(request):
+            return False
+        self._operate(request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+        return True
+
+    def all_told(self, name: str) -> Sequence[StackEvent]:
+        """Every event of a stack by now, whichever operation it is of."""
+        now = current_time()
+        own = "" if name in self.stacks else name
+        found = [
+            (at_s, event) for at_s, event in self._events if at_s <= now and event.stack_id == own
+        ]
+        return [event for _, event in sorted(found, key=lambda told: told[0])]
+
+    def told(self, name: str, token: str | None) -> Sequence[StackEvent]:
+        """The events by now: of the operation marked `token`, or of a nested stack."""
+        now = current_time()
+        found = [
+            (at_s, event)
+            for at_s, event in self._events
+            if at_s <= now and (event.token == token if token else event.stack_id == name)
+        ]
+        return [event for _, event in sorted(found, key=lambda told: told[0])]
 
     def consumers(self, name: str) -> dict[str, str]:
         """The logical id of the alias that each queue's messages are handed to, where enabled."""
@@ -160,8 +213,25 @@ class FakeStacks:
                 place,
             )
             for place, _, resource in self.resources(template)
-            if resource["Type"] == "AWS::Lambda::Function"
+            if resource["Type"] == FUNCTION
         }
+
+    def _changes(self, before: dict[str, Any], after: dict[str, Any]) -> Sequence[FunctionChange]:
+        """The functions that are not the same after as before."""
+        stood = self._functions(before)
+        images = self._functions(after)
+        was = {(place, name): resource for place, name, resource in self.resources(before)}
+        changes = []
+        for place, logical_id, resource in self.resources(after):
+            if resource["Type"] != FUNCTION:
+                continue
+            name = FunctionName(resource["Properties"]["FunctionName"])
+            image_uri, _ = images[name]
+            is_same = was.get((place, logical_id)) == resource and stood[name][0] == image_uri
+            if not is_same:
+                is_new = name not in stood
+                changes.append(FunctionChange(name, logical_id, place, image_uri, is_new))
+        return changes
 
     def body(self, request: StackRequest) -> str:
         """The template that the request means, wherever it is."""
@@ -185,15 +255,13 @@ class FakeStacks:
             )
             return
         functions = self._functions(template)
-        for name, (image_uri, _) in functions.items():
-            function = self.lambdas.functions.setdefault(name, FakeFunction(image_uri))
-            function.image_uri, function.updated_at_s = image_uri, ends_at_s
         before = self.stacks.get(request.name)
-        stood = self._functions(before.template) if before else {}
+        old = before.template if before else {"Resources": {}}
+        stood = self._functions(old)
         leaving = {name: place for name, (_, place) in stood.items() if name not in functions}
         for name in leaving:
             del self.lambdas.functions[name]
-        self.stacks[request.name] = FakeStack(
+        stack = FakeStack(
             request.name,
             working,
             done,
@@ -202,7 +270,40 @@ class FakeStacks:
             template,
             body,
             leaving=leaving,
-            cleaned_at_s=ends_at_s + self.cleanup_s,
+            cleaned_at_s=ends_at_s + self.cleanup_s if leaving else 0.0,
+        )
+        self.stacks[request.name] = stack
+        operation = Operation(request, stack, self._changes(old, template))
+        if self.carry_out:
+            stack.ends_at_s = stack.cleaned_at_s = math.inf
+            self.carry_out(operation)
+            return
+        for change in operation.changes:
+            self.begin(operation, change, done_at_s=ends_at_s - self.finishing_s)
+            self.finish(operation, change, at_s=ends_at_s - self.finishing_s)
+        self.decide(operation, at_s=ends_at_s)
+
+    def begin(self, operation: Operation, change: FunctionChange, *, done_at_s: float) -> None:
+        """The function has its new image, which Lambda makes ready until `done_at_s`."""
+        function = self.lambdas.functions.setdefault(change.name, FakeFunction(change.image_uri))
+        function.image_uri, function.updated_at_s = change.image_uri, done_at_s
+
+    def finish(self, operation: Operation, change: FunctionChange, *, at_s: float) -> None:
+        """The function is as the template says, and stays so."""
+        self._tell(
+            operation.request,
+            change.logical_id,
+            FUNCTION,
+            "CREATE_COMPLETE" if change.is_new else "UPDATE_COMPLETE",
+            at_s=at_s,
+            physical_id=change.name,
+            stack_id=change.place,
+        )
+
+    def decide(self, operation: Operation, *, at_s: float) -> None:
+        """All functions are done, and there is no way back any more."""
+        self._tell(
+            operation.request, operation.request.name, STACK, operation.stack.ended, at_s=at_s
         )
 
     def _fail(
@@ -227,17 +328,17 @@ class FakeStacks:
         kind: str,
         status: str,
         reason: str = "",
+        *,
+        at_s: float | None = None,
         **more: str,
     ) -> None:
-        token = None if more.get("stack_id") else request.token
-        self._events.append(
-            StackEvent(
-                id=f"event-{next(self._ids)}",
-                logical_id=logical_id,
-                kind=kind,
-                status=status,
-                reason=reason,
-                token=token,
-                **more,
-            )
+        event = StackEvent(
+            id=f"event-{next(self._ids)}",
+            logical_id=logical_id,
+            kind=kind,
+            status=status,
+            reason=reason,
+            token=None if more.get("stack_id") else request.token,
+            **more,
         )
+        self._events.append((current_time() if at_s is None else at_s, event))
