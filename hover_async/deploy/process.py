@@ -26,7 +26,7 @@ from contextlib import suppress
 
 from anyio import CancelScope, Event, get_cancelled_exc_class, move_on_after
 
-from hover_async.concurrency import task_group
+from hover_async.concurrency import Feed, task_group
 from hover_async.deploy.activate import Activation, activate, plan_moves
 from hover_async.deploy.commands import CommandResults, run_commands
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
@@ -62,7 +62,7 @@ from hover_async.events import LiveNow, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
-from hover_async.values import Role
+from hover_async.values import FunctionName, Role
 
 
 async def deploy_build(
@@ -155,14 +155,7 @@ async def make_artifacts(
             tell_of_unrecorded(templates.unrecorded, report)
         if order.function(Role.HTTP) not in live:
             await assets_stand.wait()
-        with step(report, Step.STACK) as done:
-            stack = done(await provision(order, templates.growing, cloud, report, purpose="deploy"))
-        with step(report, Step.PUBLISH) as done:
-            versions = done(
-                await publish_versions(
-                    order.functions, image.uri, build_id, cloud.functions, report
-                )
-            )
+        stack, versions = await stack_and_versions(order, templates.growing, image, cloud, report)
         return standing, live, image, templates, stack, versions
 
     async with task_group() as artifacts:
@@ -171,8 +164,46 @@ async def make_artifacts(
     return Artifacts(uploading.return_value, *standing_up.return_value)
 
 
+async def stack_and_versions(
+    order: Order, template: Template, image: DeployableImage, cloud: Cloud, report: Reporter
+) -> tuple[Stack, Versions]:
+    """Update the stack, and publish each function as soon as CloudFormation is done with it."""
+    updated = Feed[FunctionName]()
+
+    async def stand_up() -> Stack:
+        with step(report, Step.STACK) as done:
+            return done(
+                await provision(order, template, cloud, report, purpose="deploy", updated=updated)
+            )
+
+    async def publish() -> Versions:
+        await updated.begun()
+        with step(report, Step.PUBLISH) as done:
+            return done(
+                await publish_versions(
+                    order.functions,
+                    image.uri,
+                    order.build.build_id,
+                    cloud.functions,
+                    report,
+                    updated=updated,
+                )
+            )
+
+    async with task_group() as standing:
+        stack = standing.start_soon(stand_up)
+        versions = standing.start_soon(publish)
+    return stack.return_value, versions.return_value
+
+
 async def provision(
-    order: Order, template: Template, cloud: Cloud, report: Reporter, *, purpose: str
+    order: Order,
+    template: Template,
+    cloud: Cloud,
+    report: Reporter,
+    *,
+    purpose: str,
+    updated: Feed[FunctionName] | None = None,
 ) -> Stack:
     """The stack as the template asks for, with every function of the template.
 
@@ -188,6 +219,7 @@ async def provision(
         role_arn=manifest.auth.stack_role,
         tags=manifest.tags,
         token=f"{order.holder.run}-{purpose}",
+        updated=updated,
     )
     missing = {spec.name for spec in template.functions} - set(stack.functions)
     if missing:

@@ -1,26 +1,39 @@
-"""A new version of every function: published at once, each waited for until it is Active."""
+"""A new version of every function: published as soon as its own update is done, and Active.
+
+The stack may still work on others meanwhile. A version that is published serves nobody: should the
+stack fail after all, it stays unused, and nothing goes live (decision: publish before the stack is
+done).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from anyio import current_time, sleep
 
-from hover_async.concurrency import bounded_map
+from hover_async.concurrency import Feed, task_group
 from hover_async.errors import AwsError, StepTimedOut, VersionFailed
 from hover_async.events import Reporter, VersionPublished
 from hover_async.ports import Functions, FunctionState, Repeatable
 from hover_async.values import LATEST, BuildId, FunctionName, Version
 
-AT_ONCE = 32
-"""Functions in hand at a time. Lambda's 15 requests a second are kept by the adapter's pacer."""
 DEADLINE_S = 600
 """After a new image: seconds, almost two minutes for 4 GB (published measurements)."""
-FIRST_POLL_S, LONGEST_POLL_S = 0.2, 3.0
+FIRST_POLL_S, LONGEST_POLL_S = 0.3, 3.0
+PATIENCE = 8
+"""Asked again after an eighth of the time waited so far: about two dozen times within 15 s."""
 WAKE_TIMEOUT_S = 60
 SETTLING = {"Pending", "InProgress", "Deleting"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version that is Active."""
+
+    function: FunctionName
+    version: Version
 
 
 @dataclass(frozen=True)
@@ -43,17 +56,21 @@ async def publish_versions(
     lambdas: Functions,
     report: Reporter,
     *,
+    updated: Feed[FunctionName],
+    published: Feed[Published] | None = None,
     deadline_s: float = DEADLINE_S,
 ) -> Versions:
     """Publish every function once its own update is done; the same build gives the same version.
 
+    `updated` tells which are done; when it ends, so are all others. Each version that has become
+    Active is fed to `published`. No single wait is longer than `deadline_s`.
     Raises `VersionFailed` when a function or version fails, or holds another image than this
     build's; versions published by then stay, unused.
     """
-    give_up_at = current_time() + deadline_s
+    versions: dict[FunctionName, Version] = {}
 
-    async def publish(function: FunctionName) -> tuple[FunctionName, Version]:
-        latest = await _wait_until(_is_updated, function, LATEST, lambdas, give_up_at)
+    async def publish(function: FunctionName) -> None:
+        latest = await _wait_until(_is_updated, function, LATEST, lambdas, deadline_s)
         if latest.image_uri != image_uri:
             raise VersionFailed(
                 f"function '{function}' holds image {latest.image_uri}, not this build's",
@@ -62,30 +79,27 @@ async def publish_versions(
         version = await lambdas.publish(
             function, code_sha256=latest.code_sha256, description=build_id
         )
-        await _wake(function, version, lambdas)
-        published = await _wait_until(_is_active, function, version, lambdas, give_up_at)
-        if published.code_sha256 != latest.code_sha256:
+        active = await _wait_until(_is_active, function, version, lambdas, deadline_s)
+        if active.code_sha256 != latest.code_sha256:
             raise VersionFailed(
                 f"version {version} of '{function}' does not hold this build's image",
                 hint="something else published it during this deploy; deploy again",
             )
         report(VersionPublished(function, version))
-        return function, version
+        versions[function] = version
+        if published:
+            published.put(Published(function, version))
 
-    return Versions(dict(await bounded_map(publish, functions, limit=AT_ONCE)))
-
-
-async def _wake(function: FunctionName, version: Version, lambdas: Functions) -> None:
-    """A version that was idle for weeks is Inactive: its first request fails, and revives it."""
-    if (await lambdas.state(function, version)).state == "Inactive":
-        with suppress(AwsError):
-            await lambdas.invoke(
-                function,
-                version,
-                b'{"warmer_ping": true, "hold_ms": 0}',
-                timeout_s=WAKE_TIMEOUT_S,
-                repeatable=Repeatable.ONCE,
-            )
+    async with task_group() as publishing:
+        waiting = dict.fromkeys(functions)
+        async with aclosing(updated.follow()) as done:
+            async for function in done:
+                if function in waiting:
+                    del waiting[function]
+                    publishing.start_soon(publish, function)
+        for function in waiting:
+            publishing.start_soon(publish, function)
+    return Versions({function: versions[function] for function in functions})
 
 
 async def _wait_until(
@@ -93,10 +107,11 @@ async def _wait_until(
     function: FunctionName,
     version: Version,
     lambdas: Functions,
-    give_up_at: float,
+    deadline_s: float,
 ) -> FunctionState:
     """Poll GetFunction, which has a bucket of its own (100/s), until ready or failed for good."""
-    pause_s = FIRST_POLL_S
+    began = current_time()
+    is_woken = False
     while True:
         state = await lambdas.state(function, version)
         if "Failed" in (state.state, state.last_update):
@@ -107,14 +122,31 @@ async def _wait_until(
             )
         if is_ready(state):
             return state
-        if current_time() + pause_s > give_up_at:
+        if state.state == "Inactive" and not is_woken:
+            is_woken = True
+            await _wake(function, version, lambdas)
+            continue
+        waited_s = current_time() - began
+        pause_s = min(max(waited_s / PATIENCE, FIRST_POLL_S), LONGEST_POLL_S)
+        if waited_s + pause_s > deadline_s:
             raise StepTimedOut(
                 f"function '{function}' version {version} is still "
                 f"{state.state}/{state.last_update}",
                 hint="no live alias was touched; deploy again",
             )
         await sleep(pause_s)
-        pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
+
+
+async def _wake(function: FunctionName, version: Version, lambdas: Functions) -> None:
+    """A version that was idle for weeks is Inactive: its first request fails, and revives it."""
+    with suppress(AwsError):
+        await lambdas.invoke(
+            function,
+            version,
+            b'{"warmer_ping": true, "hold_ms": 0}',
+            timeout_s=WAKE_TIMEOUT_S,
+            repeatable=Repeatable.ONCE,
+        )
 
 
 def _is_updated(state: FunctionState) -> bool:

@@ -213,11 +213,13 @@ def test_a_failure_that_is_told_late_is_told(live: Stage) -> None:
     stacks.failure = ("HttpFunction", "image not found")
     events = stacks.events
 
-    async def late(name: str, *, token: str | None) -> Sequence[StackEvent]:
+    async def late(
+        name: str, *, token: str | None, since: str | None = None
+    ) -> Sequence[StackEvent]:
         is_over = stacks.stacks[name].ends_at_s <= anyio.current_time() - 0.5
         return [
             event
-            for event in await events(name, token=token)
+            for event in await events(name, token=token, since=since)
             if is_over or not event.status.endswith("FAILED")
         ]
 
