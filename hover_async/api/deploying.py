@@ -21,14 +21,16 @@ async def deploy(
     project: str | Path = ".",
     profile: str | None = None,
     target: Target = AWS,
+    wait_s: float = 0.0,
     report: Reporter = silent,
 ) -> Deployment:
     """Take the project's build live, or change nothing live.
 
-    `stage` may be left out; given, it must be the build's. `profile` wins over the manifest's.
-    Raises `HoverError`; its `exit_code` tells what is live (see `deploy_build`). Cancelling the
-    awaiting task before activation moves no alias; during it, the flip is finished or undone
-    first, and a deploy that finished returns as if it had not been cancelled.
+    `stage` may be left out; given, it must be the build's. `profile` wins over the manifest's;
+    `wait_s` is for how long another run that holds the lock is waited for. Raises `HoverError`;
+    its `exit_code` tells what is live (see `deploy_build`). Cancelling the awaiting task before
+    activation moves no alias; during it, the flip is finished or undone first, and a deploy that
+    finished returns as if it had not been cancelled.
     """
     from hover_async.deploy.process import deploy_build
     from hover_async.docker.engine import open_engine
@@ -43,7 +45,7 @@ async def deploy(
                 open_stage(order.manifest, profile=profile, target=target) as cloud,
             ):
                 try:
-                    return await deploy_build(order, cloud, engine, report)
+                    return await deploy_build(order, cloud, engine, report, wait_s=wait_s)
                 finally:
                     leave()
 

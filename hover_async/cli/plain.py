@@ -20,6 +20,7 @@ from hover_async.events import (
     StepFailed,
     StepFinished,
     StepStarted,
+    Waiting,
     Warned,
     as_json,
 )
@@ -82,6 +83,8 @@ def describe(event: Event) -> list[str]:  # noqa: C901, PLR0911 - an arm for eac
         case LiveNow(versions):
             live = ", ".join(f"{name}:{version}" for name, version in versions.items())
             return [f"live now       {live or 'no function'}"]
+        case Waiting(step, what, seconds):
+            return [f"{step:<14} waiting at most {seconds:.0f} s for {what}"]
         case Warned(message, hint):
             return [f"warning: {message}"] + ([f"   hint: {hint}"] if hint else [])
         case _:
