@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -109,6 +109,14 @@ class Feed(Generic[T]):
         """Wait for the first item, or for the end."""
         while not (self._items or self._ended):
             await self._changed.wait()
+
+    async def first(self, fits: Callable[[T], bool] = lambda _: True) -> T:
+        """The first item that fits. Raises `LookupError` when the feed ends without one."""
+        async with aclosing(self.follow()) as items:
+            async for item in items:
+                if fits(item):
+                    return item
+        raise LookupError("the feed has ended without it")
 
     def end(self) -> None:
         self._ended = True

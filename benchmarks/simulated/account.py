@@ -131,6 +131,7 @@ class Account:
                 self.order(), ports_over(self.cloud, self.wire), self.cloud.images, _silent
             )
             order = self.order()
+            self.cloud.lambdas.containers.clear()
             async with simulated(self.cloud, self.model), _beside(self, rival):
                 self.wire.model = self.model
                 self.wire.sent.clear()

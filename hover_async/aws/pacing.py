@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from anyio import current_time, sleep_until
 
-BACK_OFF = 0.7
+BACK_OFF = 0.8
 RECOVER = 1.5
 """How much faster after each second without a complaint."""
-SLOWEST_PER_S = 5.0
+SLOWEST_PER_S = 6.0
 CALM_S = 5.0
 """No bursts for this long after a complaint: what was saved up has been used up by somebody."""
 
@@ -29,7 +29,7 @@ class Pace:
 
     start_per_s: float = 12.0
     fastest_per_s: float = 14.5
-    burst: int = 12
+    burst: int = 14
 
 
 CONTROL_PLANE = Pace()

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from anyio import current_time, get_cancelled_exc_class, sleep
+from anyio import current_time, get_cancelled_exc_class, sleep, sleep_until
 
 from hover_async.concurrency import Feed, bounded_map, task_group
 from hover_async.deploy.stack_events import NESTED, Hearing
@@ -46,9 +46,10 @@ DEADLINE_S = 3_600
 """A distribution takes 3 to 9 minutes; a stuck resource an hour until CloudFormation gives up."""
 TEMPLATES_AT_ONCE = 8
 FIRST_POLL_S, LONGEST_POLL_S = 0.5, 5.0
-PATIENCE = 10
-"""Asked again after a tenth of the time that nothing has been heard, so that no wait becomes much
-longer by asking. Two calls at a time: CloudFormation answers about 5 a second to the account."""
+PATIENCE = 20
+"""Asked again after a twentieth of the time that nothing has been heard, so that no wait becomes
+much longer by asking. Two calls at a time: CloudFormation answers about 5 a second to the account.
+"""
 EVENTS_LAG_S = 1.0
 """About how long after a status its events can be read."""
 
@@ -76,37 +77,41 @@ async def provision_stack(
     role_arn: str | None,
     tags: Mapping[str, str],
     token: str,
+    standing: Collection[FunctionName] = (),
     updated: Feed[FunctionName] | None = None,
     deadline_s: float = DEADLINE_S,
 ) -> Stack:
     """Create or update the stack and wait for it.
 
     `token` marks the operation: a repeated call attaches to it instead of starting another.
-    `updated` is fed each function as soon as CloudFormation is done with it, and ended once the
-    operation has succeeded; never when it fails.
-    Raises `StackUnusable` when the stack cannot be updated from where it stands, `StackFailed` when
-    the operation failed or rolled back. No `live` alias is ever touched by any of this.
+    `standing` are functions that the stack is known to have. `updated` is fed each function as soon
+    as CloudFormation is done with it, and ended once the operation has succeeded; never when it
+    fails. Raises `StackUnusable` when the stack cannot be updated from where it stands,
+    `StackFailed` when the operation failed or rolled back. No `live` alias is ever touched by any
+    of this.
     """
     updated = updated or Feed()
     request = await _request(name, template, store, role_arn=role_arn, tags=tags, token=token)
-    standing = await _wait_for_cleanup(name, stacks, deadline_s=deadline_s)
-    if standing and standing.status in EMPTY:
-        await _delete(standing, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
-        standing = None
+    found = await _wait_for_cleanup(name, stacks, deadline_s=deadline_s)
+    if found and found.status in EMPTY:
+        await _delete(found, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
+        found = None
     done: Literal["created", "updated", "unchanged"] = "updated"
-    if standing is None:
+    if found is None:
         done = "created"
         await stacks.create(request)
-    elif problem := obstacle(standing):
+    elif problem := obstacle(found):
         raise problem
     elif not await stacks.update(request):
         done = "unchanged"
-    if standing is None or done != "unchanged":
-        hearing = Hearing(name, token, stacks, report, updated)
-        standing = await _wait_until_done(hearing, deadline_s=deadline_s)
+    hearing = Hearing(name, token, stacks, report, updated)
+    if found is None or done != "unchanged":
+        found = await _wait_until_done(hearing, deadline_s=deadline_s)
     updated.end()
-    functions = await stacks.functions(name)
-    return Stack(name, tuple(functions), standing.outputs, done)
+    functions = [spec.name for spec in template.functions]
+    if not {*functions} <= {*standing, *hearing.stand}:  # told late, or not there
+        functions = list(await stacks.functions(name))
+    return Stack(name, tuple(functions), found.outputs, done)
 
 
 async def _wait_for_cleanup(
@@ -166,7 +171,7 @@ async def _follow(hearing: Hearing, *, deadline_s: float) -> StackDescription | 
     heard_at = current_time()
     give_up_at = heard_at + deadline_s
     while True:
-        is_begun = bool(hearing.told)
+        asked_at, is_begun = current_time(), bool(hearing.told)
         async with task_group() as asked:
             listening = asked.start_soon(hearing.listen)
             describing = asked.start_soon(hearing.stacks.describe, hearing.name)
@@ -181,14 +186,13 @@ async def _follow(hearing: Hearing, *, deadline_s: float) -> StackDescription | 
             return standing
         if listening.return_value:
             heard_at = current_time()
-        silence_s = current_time() - heard_at
-        pause_s = min(max(silence_s / PATIENCE, FIRST_POLL_S), LONGEST_POLL_S)
-        if current_time() + pause_s > give_up_at:
+        every_s = min(max((asked_at - heard_at) / PATIENCE, FIRST_POLL_S), LONGEST_POLL_S)
+        if asked_at + every_s > give_up_at:
             raise StepTimedOut(
                 f"stack '{hearing.name}' is still {standing.status} after {deadline_s:.0f} s",
                 hint=_goes_on(hearing.name).message,
             )
-        await sleep(pause_s)
+        await sleep_until(asked_at + every_s)
 
 
 async def _delete(

@@ -21,7 +21,10 @@ STANDS = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 @dataclass
 class Hearing:
-    """Hears an operation's events, each once; `updated` is fed the functions that are done."""
+    """Hears an operation's events, each once; `updated` is fed the functions that are done.
+
+    `stand` are those functions, `told` all events but those of nested stacks.
+    """
 
     name: str
     token: str
@@ -29,6 +32,7 @@ class Hearing:
     report: Reporter
     updated: Feed[FunctionName]
     told: list[StackEvent] = field(default_factory=list)
+    stand: set[FunctionName] = field(default_factory=set)
     _nested: dict[str, str | None] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
 
@@ -63,6 +67,7 @@ class Hearing:
 
     def _note(self, event: StackEvent) -> None:
         if event.kind == FUNCTION and event.status in STANDS:
+            self.stand.add(FunctionName(event.physical_id))
             self.updated.put(FunctionName(event.physical_id))
         if event.kind == NESTED and event.physical_id not in {"", event.stack_id, self.name}:
             self._nested.setdefault(event.physical_id, None)

@@ -14,8 +14,8 @@ from hover_async.values import FunctionName, Version
 DEADLINE_S = 600
 """After a new image: seconds, almost two minutes for 4 GB (published measurements)."""
 FIRST_POLL_S, LONGEST_POLL_S = 0.3, 3.0
-PATIENCE = 8
-"""Asked again after an eighth of the time waited so far: about two dozen times within 15 s."""
+PATIENCE = 16
+"""Asked again after a sixteenth of the time waited so far: about three dozen times within 15 s."""
 WAKE_TIMEOUT_S = 60
 SETTLING = {"Pending", "InProgress", "Deleting"}
 
