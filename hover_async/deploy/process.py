@@ -17,6 +17,7 @@
                                       activate: every `live` alias, or none  (shielded)
                                         │
                               record the release ── cut stack and queues to the manifest
+                                                       └ take old builds away
 
 Nothing before `activate` is visible to a visitor, but for a function that was never live:
 CloudFormation makes its alias at `$LATEST`. So a stage's first stack waits for the assets, and
@@ -48,6 +49,7 @@ from hover_async.deploy.prepare import (
     tell_what_is_live,
 )
 from hover_async.deploy.provision import Stack, provision_stack
+from hover_async.deploy.prune import tidy_up
 from hover_async.deploy.publish import Published, Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
 from hover_async.deploy.queues import StandingQueues, settle_queues
@@ -102,6 +104,7 @@ async def deploy_build(
             if await settle(order, artifacts, cloud, report):
                 timed = release.with_times(timeline.steps(DEPENDS), timeline.seconds)
                 await record_times(cloud.documents, timed, report)
+            await tidy_up(order.manifest.retain, cloud, report)
     except BaseException:
         await tell_what_is_live(order.functions, cloud, report)
         raise
@@ -199,7 +202,12 @@ async def make_artifacts(
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
         standing_up = artifacts.start_soon(stand_up)
-    return Artifacts(uploading.return_value, *standing_up.return_value)
+    uploaded = uploading.return_value
+    if uploaded.kept:  # a rival may have pruned this build until the lock was ours
+        uploaded = await upload_assets(
+            order.assets, order.build.build_id, cloud.assets, cloud.documents, report
+        )
+    return Artifacts(uploaded, *standing_up.return_value)
 
 
 async def stand_ground(
