@@ -194,7 +194,8 @@ class FakeFunctions:
                 container.busy = True
                 return container, False
         name = f"container-{next(self._ids)}"
-        fleet.append(Container(name, version, self.boot_s(name)))
+        boot_s = self.boot_s(f"{function}/{len(fleet)}")
+        fleet.append(Container(name, version, boot_s))
         return fleet[-1], True
 
     async def _answer(

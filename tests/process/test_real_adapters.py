@@ -49,7 +49,7 @@ def test_a_stage_of_nested_stacks_through_the_clients(stage: Stage) -> None:
 )
 @pytest.mark.parametrize("after_effect", [False, True])
 def test_a_lost_answer_is_survived(stage: Stage, operation: str, *, after_effect: bool) -> None:
-    """A 500 before or after the effect of a call that may be repeated changes nothing at the end."""
+    """A 500 before or after the effect of a repeatable call changes nothing at the end."""
     deploy(stage)
     stage.cloud.world.fail(
         operation, lambda: refused("ServiceException", 500), after_effect=after_effect

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.functions import LambdaFunctions
 from hover_async.aws.logs import CloudWatchLogGroups
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.pacing import Pacers
 from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.service import Service
@@ -53,9 +53,7 @@ def ports_over(cloud: FakeCloud, wire: Wire | None = None) -> Cloud:
         ),
         stacks=CloudFormationStacks(Service(CloudFormationClient(cloud.stacks, wire))),
         change_sets=cloud.change_sets,
-        functions=LambdaFunctions(
-            Service(lambdas, pacer=Pacer(), unpaced=UNPACED), Service(lambdas)
-        ),
+        functions=LambdaFunctions(Service(lambdas, pacers=Pacers()), Service(lambdas)),
         queues=SqsQueues(
             Service(SqsClient(cloud.queues, wire)),
             arn_prefix=cloud.queues.arn(""),
