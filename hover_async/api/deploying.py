@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hover_async.api.project import order_of, tell_of_changes
 from hover_async.api.target import AWS, Target, open_stage
-from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.events import Reporter, silent, steadfast
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ async def deploy(
     awaiting task before activation moves no alias; during it, the flip is finished or undone
     first, and a deploy that finished returns as if it had not been cancelled.
     """
+    from hover_async.concurrency import finish_or_cancel, shielded_leaving
     from hover_async.deploy.process import deploy_build
     from hover_async.docker.engine import open_engine
 
@@ -64,6 +64,7 @@ async def plan(
     the awaiting task is cancelled. Raises `HoverError` when there is no build or AWS cannot be
     read.
     """
+    from hover_async.concurrency import finish_or_cancel, shielded_leaving
     from hover_async.deploy.plan import plan_build
 
     order = order_of(Path(project), stage, target)
