@@ -97,6 +97,13 @@ class ResourceChanged:
 
 
 @dataclass(frozen=True)
+class CodeUpdated:
+    """A function was given the build's image by itself, not by its stack."""
+
+    function: str
+
+
+@dataclass(frozen=True)
 class VersionPublished:
     function: str
     version: str
@@ -143,6 +150,7 @@ Event = (
     | Progress
     | Output
     | ResourceChanged
+    | CodeUpdated
     | VersionPublished
     | ContainerWarmed
     | AliasMoved

@@ -14,6 +14,9 @@ Version = NewType("Version", str)
 Digest = NewType("Digest", str)
 """The digest of an image manifest in a registry: `sha256:` and 64 hex digits."""
 
+UNPUSHED = Digest(f"sha256:{'0' * 64}")
+"""Stands for the digest that only a push will give."""
+
 LATEST = Version("$LATEST")
 LIVE = "live"
 """The alias that every integration invokes: what it points to is what visitors meet."""
@@ -40,6 +43,13 @@ class BuildId(str):
 
         moment = (now or datetime.now(UTC)).astimezone(UTC)
         return cls(f"b{moment:%Y%m%dT%H%M%SZ}-{token_hex(4)}")
+
+
+class Lane(StrEnum):
+    """How functions get the image of a build: by their stack, or each by itself."""
+
+    STACK = "stack"
+    DIRECT = "direct"
 
 
 class Role(StrEnum):

@@ -12,6 +12,7 @@ from hover_async.events import Reporter, silent, steadfast
 if TYPE_CHECKING:
     from hover_async.deploy.deployment import Deployment
     from hover_async.deploy.planned import Plan
+    from hover_async.values import Lane
 
 
 async def deploy(
@@ -20,11 +21,13 @@ async def deploy(
     project: str | Path = ".",
     profile: str | None = None,
     target: Target = AWS,
+    lane: Lane | None = None,
     report: Reporter = silent,
 ) -> Deployment:
     """Take the project's build live, or change nothing live.
 
-    `stage` may be left out; given, it must be the build's. `profile` wins over the manifest's.
+    `stage` may be left out; given, it must be the build's. `profile` wins over the manifest's, and
+    so does `lane` over `deploy.code`: by the stack, or direct where nothing but the image differs.
     Raises `HoverError`; its `exit_code` tells what is live (see `deploy_build`). Cancelling the
     awaiting task before activation moves no alias; during it, the flip is finished or undone
     first, and a deploy that finished returns as if it had not been cancelled.
@@ -33,7 +36,7 @@ async def deploy(
     from hover_async.deploy.process import deploy_build
     from hover_async.docker.engine import open_engine
 
-    order = order_of(Path(project), stage, target)
+    order = order_of(Path(project), stage, target, lane=lane)
     tell_of_changes(Path(project), order, steadfast(report))
 
     async def work() -> Deployment:
@@ -56,6 +59,7 @@ async def plan(
     project: str | Path = ".",
     profile: str | None = None,
     target: Target = AWS,
+    lane: Lane | None = None,
     report: Reporter = silent,
 ) -> Plan:
     """What `deploy` would do with the project's build, found by reading alone.
@@ -67,7 +71,7 @@ async def plan(
     from hover_async.concurrency import finish_or_cancel, shielded_leaving
     from hover_async.deploy.plan import plan_build
 
-    order = order_of(Path(project), stage, target)
+    order = order_of(Path(project), stage, target, lane=lane)
     tell_of_changes(Path(project), order, steadfast(report))
 
     async def work() -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hover_async.cli.options import lane_of, lane_option
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
@@ -12,11 +13,18 @@ from hover_async.cli.run import run
 @click.command()
 @click.argument("stage", required=False)
 @click.option("--local", is_flag=True, help="To the AWS on this machine ('hover-async local up').")
+@lane_option
 @click.option("--profile", help="The AWS profile, over the manifest's.")
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
 @click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def deploy(
-    stage: str | None, *, local: bool, profile: str | None, as_json: bool, project: str
+    stage: str | None,
+    *,
+    local: bool,
+    direct: bool | None,
+    profile: str | None,
+    as_json: bool,
+    project: str,
 ) -> None:
     """Take the build in .hover/out live. STAGE, if given, must be the build's.
 
@@ -37,7 +45,12 @@ def deploy(
         target = api.local_target() if local else api.AWS
         deployment = run(
             lambda: api.deploy(
-                stage, project=project, profile=profile, target=target, report=report
+                stage,
+                project=project,
+                profile=profile,
+                target=target,
+                lane=lane_of(direct=direct),
+                report=report,
             )
         )
     # Live is live: whether the table can be read changes nothing about the exit code.

@@ -3,6 +3,7 @@
     prepare ── bucket ∥ repository ∥ queues ∥ log groups ∥ what is live
       ├─ upload assets ──────────────────────────────────────────────┐
       └─ push image ── lock ── update stack ── publish each version ─┤ artifacts
+                            └─ (direct lane) ─┘                       │
                                         ┌──────────── (join) ────────┘
                                         ├─ warm http containers ─────┐
                                         │    └ the first one boots   │
@@ -30,6 +31,7 @@ from hover_async.concurrency import task_group
 from hover_async.deploy.activate import Activation, activate, plan_moves
 from hover_async.deploy.commands import CommandResults, run_commands
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
+from hover_async.deploy.direct import image_giver, require_direct
 from hover_async.deploy.health import check_health
 from hover_async.deploy.lock import StageLock, stage_lock
 from hover_async.deploy.logs import ensure_log_groups
@@ -62,7 +64,7 @@ from hover_async.events import LiveNow, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
-from hover_async.values import Role
+from hover_async.values import UNPUSHED, Lane, Role
 
 
 async def deploy_build(
@@ -93,6 +95,7 @@ async def deploy_build(
     return Deployment(
         stage=order.build.stage,
         build_id=order.build.build_id,
+        lane=order.lane,
         url=order.edge.url_of(domain),
         distribution_domain=domain,
         api_url=artifacts.stack.outputs["ApiUrl"],
@@ -143,9 +146,13 @@ async def make_artifacts(
         StandingQueues, Live, DeployableImage, Templates, Stack, Versions
     ]:
         with step(report, Step.PUSH) as done:
-            image = done(
-                await push_image(order.build, ground.repository, images, cloud.registry, report)
-            )
+            async with task_group() as pushing:
+                pushed = pushing.start_soon(
+                    push_image, order.build, ground.repository, images, cloud.registry, report
+                )
+                if order.lane is Lane.DIRECT:  # so that a refusal need not wait for the push
+                    pushing.start_soon(foresee_direct, order, ground.live, cloud)
+            image = done(pushed.return_value)
         with step(report, Step.LOCK):
             await lock.acquire()
             await tell_of_interrupted_activation(cloud.documents, report)
@@ -155,12 +162,26 @@ async def make_artifacts(
             tell_of_unrecorded(templates.unrecorded, report)
         if order.function(Role.HTTP) not in live:
             await assets_stand.wait()
-        with step(report, Step.STACK) as done:
-            stack = done(await provision(order, templates.growing, cloud, report, purpose="deploy"))
+        if order.lane is Lane.DIRECT:
+            stack = await require_direct(order.manifest, templates, live, cloud)
+        else:
+            with step(report, Step.STACK) as done:
+                stack = done(
+                    await provision(order, templates.growing, cloud, report, purpose="deploy")
+                )
+        # What the stack has just updated holds this image, or somebody else's hand is in it.
+        by_itself = stack.done in {"left", "unchanged"}
         with step(report, Step.PUBLISH) as done:
             versions = done(
                 await publish_versions(
-                    order.functions, image.uri, build_id, cloud.functions, report
+                    order.functions,
+                    image.uri,
+                    build_id,
+                    cloud.functions,
+                    report,
+                    give_image=image_giver(image.uri, cloud.functions, report)
+                    if by_itself
+                    else None,
                 )
             )
         return standing, live, image, templates, stack, versions
@@ -169,6 +190,13 @@ async def make_artifacts(
         uploading = artifacts.start_soon(upload)
         standing_up = artifacts.start_soon(stand_up)
     return Artifacts(uploading.return_value, *standing_up.return_value)
+
+
+async def foresee_direct(order: Order, live: Live, cloud: Cloud) -> None:
+    """Refuse a direct deploy as soon as it can be known; with the lock held it is asked again."""
+    uri = cloud.registry.deployable(UNPUSHED)
+    templates = await plan_templates(order.manifest, uri, live, order.edge, cloud)
+    await require_direct(order.manifest, templates, live, cloud)
 
 
 async def provision(
@@ -272,6 +300,7 @@ async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Time
             seconds,
             environment=sorted(order.manifest.environment),
             manifest=of_the_stack(order.manifest),
+            lane=order.lane,
         )
         await record_release(cloud.documents, release, report)
     return activation

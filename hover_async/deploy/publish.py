@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -43,10 +43,12 @@ async def publish_versions(
     lambdas: Functions,
     report: Reporter,
     *,
+    give_image: Callable[[FunctionState, FunctionName], Awaitable[None]] | None = None,
     deadline_s: float = DEADLINE_S,
 ) -> Versions:
     """Publish every function once its own update is done; the same build gives the same version.
 
+    `give_image` is asked to update a function that holds another image although nothing updates it.
     Raises `VersionFailed` when a function or version fails, or holds another image than this
     build's; versions published by then stay, unused.
     """
@@ -54,6 +56,9 @@ async def publish_versions(
 
     async def publish(function: FunctionName) -> tuple[FunctionName, Version]:
         latest = await _wait_until(_is_updated, function, LATEST, lambdas, give_up_at)
+        if latest.image_uri != image_uri and give_image:
+            await give_image(latest, function)
+            latest = await _wait_until(_is_updated, function, LATEST, lambdas, give_up_at)
         if latest.image_uri != image_uri:
             raise VersionFailed(
                 f"function '{function}' holds image {latest.image_uri}, not this build's",

@@ -21,12 +21,12 @@ from hover_async.errors import ActivationMixed, AwsError, Conflict, StepTimedOut
 from hover_async.events import Reporter, Warned
 from hover_async.manifest import Manifest
 from hover_async.ports import Document, Documents
-from hover_async.values import BuildId, FunctionName, Version
+from hover_async.values import BuildId, FunctionName, Lane, Version
 
 ACTIVATION_KEY = "hover/activation.json"
 LIVE_KEY = "hover/live.json"
 OF_THE_BUILD = frozenset(
-    {"aws-profile", "build-args", "deploy-commands", "dockerfile", "environment"}
+    {"aws-profile", "build-args", "deploy", "deploy-commands", "dockerfile", "environment"}
 )
 WRITE_DEADLINE_S = 15
 WRITE_TRIES = 3
@@ -49,6 +49,8 @@ class Release:
     environment: Sequence[str] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """What the stack was made of; without what only a build needs."""
+    lane: str = Lane.STACK
+    """How the functions got the image: `direct` leaves the stack's template at an older one."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class FakeStack:
     body: str
     reason: str = ""
     leaving: Mapping[FunctionName, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     cleaned_at_s: float = 0.0
     outputs: dict[str, str] = field(
         default_factory=lambda: {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
@@ -73,7 +74,9 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return None
-            return StackDescription(name, name, stack.status(), stack.reason, stack.outputs)
+            return StackDescription(
+                name, name, stack.status(), stack.reason, stack.outputs, stack.tags
+            )
 
     async def create(self, request: StackRequest) -> None:
         async with self.world.request("stacks.create", request.name):
@@ -83,7 +86,8 @@ class FakeStacks:
 
     async def update(self, request: StackRequest) -> bool:
         async with self.world.request("stacks.update", request.name):
-            if self.stacks[request.name].body == self.body(request):
+            standing = self.stacks[request.name]
+            if (standing.body, standing.tags) == (self.body(request), request.tags):
                 return False
             self._operate(
                 request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"
@@ -185,11 +189,13 @@ class FakeStacks:
             )
             return
         functions = self._functions(template)
-        for name, (image_uri, _) in functions.items():
-            function = self.lambdas.functions.setdefault(name, FakeFunction(image_uri))
-            function.image_uri, function.updated_at_s = image_uri, ends_at_s
         before = self.stacks.get(request.name)
         stood = self._functions(before.template) if before else {}
+        for name, (image_uri, _) in functions.items():
+            function = self.lambdas.functions.setdefault(name, FakeFunction(image_uri))
+            if name not in stood or stood[name][0] != image_uri:  # it compares templates alone
+                function.image_uri = image_uri
+            function.updated_at_s, function.updates = ends_at_s, function.updates + 1
         leaving = {name: place for name, (_, place) in stood.items() if name not in functions}
         for name in leaving:
             del self.lambdas.functions[name]
@@ -202,6 +208,7 @@ class FakeStacks:
             template,
             body,
             leaving=leaving,
+            tags=request.tags,
             cleaned_at_s=ends_at_s + self.cleanup_s,
         )
 

@@ -7,7 +7,7 @@ to the registry, and what runs in it is a shell that answers pings and jobs.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from pathlib import Path
 import anyio.to_thread
 import yaml
 
+from hover_async.assets import Asset
 from hover_async.aws.session import open_cloud
 from hover_async.build_record import BuildRecord
 from hover_async.deploy.deployment import Deployment, Order
@@ -79,6 +80,7 @@ class TinyStage:
     witness: str = ""
     """Where the functions tell what they are given, and which version they are: a URL."""
     events: list[Event] = field(default_factory=list)
+    assets: Sequence[Asset] = ()
 
     def order(self, queue: Mapping[str, object], **keys: object) -> Order:
         """A new build of the stage with these queue functions."""
@@ -106,7 +108,7 @@ class TinyStage:
             created_at=datetime.now(UTC),
             git_revision=None,
         )
-        return Order(record, load_manifest(file), (), Holder.me(build_id), self.edge)
+        return Order(record, load_manifest(file), self.assets, Holder.me(build_id), self.edge)
 
     async def deploy(self, queue: Mapping[str, object], **keys: object) -> Deployment:
         order = self.order(queue, **keys)

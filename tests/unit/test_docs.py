@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hover_async.doctor.account import NAMES
-from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
+from hover_async.manifest.model import Assets, Auth, Cli, Deploy, Http, Manifest, QueueSpec, Vpc
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = (Manifest, Auth, Http, Cli, QueueSpec, Vpc, Assets)
+SECTIONS = (Manifest, Auth, Deploy, Http, Cli, QueueSpec, Vpc, Assets)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
