@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Protocol
 
-from hover_async.values import FunctionName, Version
+from hover_async.values import BuildId, FunctionName, Lane, Version
 
 
 class Step(StrEnum):
@@ -41,6 +41,15 @@ class Step(StrEnum):
     # plan
     READ = "read"
     CHANGE_SET = "change set"
+
+
+@dataclass(frozen=True)
+class DeployBegun:
+    """The first event of a deploy: what is deployed, and in which lane."""
+
+    stage: str
+    build_id: BuildId
+    lane: Lane
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,8 @@ class Warned:
 
 
 Event = (
-    StepStarted
+    DeployBegun
+    | StepStarted
     | StepFinished
     | StepFailed
     | Progress

@@ -8,6 +8,7 @@ from hover_async.cli.options import lane_of, lane_option
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
+from hover_async.cli.timeline import timeline
 
 
 @click.command()
@@ -15,6 +16,12 @@ from hover_async.cli.run import run
 @click.option("--local", is_flag=True, help="To the AWS on this machine ('hover-async local up').")
 @lane_option
 @click.option("--profile", help="The AWS profile, over the manifest's.")
+@click.option(
+    "--timeline",
+    "picture",
+    metavar="FILE",
+    help="Draw where the time went, also of a deploy that fails: a .svg or .html file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
 @click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def deploy(
@@ -23,6 +30,7 @@ def deploy(
     local: bool,
     direct: bool | None,
     profile: str | None,
+    picture: str | None,
     as_json: bool,
     project: str,
 ) -> None:
@@ -41,7 +49,7 @@ def deploy(
     from hover_async import api
     from hover_async.cli.summary import print_summary
 
-    with reporter(as_json=as_json) as report:
+    with reporter(as_json=as_json) as report, timeline(picture, report) as told:
         target = api.local_target() if local else api.AWS
         deployment = run(
             lambda: api.deploy(
@@ -50,7 +58,7 @@ def deploy(
                 profile=profile,
                 target=target,
                 lane=lane_of(direct=direct),
-                report=report,
+                report=told,
             )
         )
     # Live is live: whether the table can be read changes nothing about the exit code.

@@ -60,7 +60,7 @@ from hover_async.deploy.templates import Templates, plan_templates
 from hover_async.deploy.upload import UploadedAssets, upload_assets
 from hover_async.deploy.warm import Warmth, warm_http
 from hover_async.errors import AwsError, DeployError, StackFailed, WorkersNotStarted
-from hover_async.events import LiveNow, Reporter, Step
+from hover_async.events import DeployBegun, LiveNow, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
@@ -78,6 +78,7 @@ async def deploy_build(
     during it, the flip is finished or undone first.
     """
     report = timeline = Timeline(report)
+    report(DeployBegun(order.build.stage, order.build.build_id, order.lane))
     try:
         async with stage_lock(cloud.documents, order.holder, report) as lock:
             with step(report, Step.PREPARE) as done:

@@ -62,7 +62,8 @@ queue:
 EVERY_CHECK = {
     *("build", "plain secrets", "docker", "template", "region", "credentials", "clock"),
     *("stack-role", "lambda-role", "concurrency", "bucket", "repository", "stack", "lock"),
-    *("direct lane", "certificate", "validation", "encrypted secrets", "secrets key", "queues", "log groups"),
+    *("direct lane", "certificate", "validation", "encrypted secrets", "secrets key"),
+    *("queues", "log groups"),
 }
 
 
