@@ -2,6 +2,8 @@
 # make test   everything that is tested, the fast things first
 # make lint   only what reads the code
 # make prove-templates   2,000 stages judged by cfn-lint: about an hour (PART="--from 0 --count 50" for a part)
+# make bench  every benchmark, and docs/performance.md from its figures: under 20 minutes on two cores
+# make timeline-picture  docs/timeline.svg, from a deploy of the example to the local AWS
 # make down   stop the local AWS of `make demo`
 # make clean  remove what the targets made in this directory
 #
@@ -12,7 +14,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: demo test lint prove-templates down clean
+.PHONY: demo test lint prove-templates bench timeline-picture down clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -61,6 +63,16 @@ lint: $(VENV)/dev
 
 prove-templates: $(VENV)/dev
 	"$(BIN)/python" benchmarks/prove_templates.py $(PART)
+
+bench: $(VENV)/dev
+	export PATH="$(BIN):$$PATH"
+	python benchmarks/bench.py $(PART)
+
+timeline-picture: demo
+	export PATH="$(BIN):$$PATH"
+	cd $(EXAMPLE)
+	hover-async build dev --skip-tests
+	hover-async deploy --local --timeline "$(CURDIR)/docs/timeline.svg"
 
 down:
 	if [ -x "$(BIN)/hover-async" ]; then "$(BIN)/hover-async" local down; fi

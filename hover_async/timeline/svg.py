@@ -130,9 +130,8 @@ class _Drawing:
             f"{lane.name} {chart.share(lane):.0%}"
             for lane in sorted(chart.path, key=lambda lane: -lane.seconds)[:5]
         )
-        told = f"{chart.ended}; {chart.seconds:.1f} s in all"
-        told += f"; critical path: {shares}" if shares else ""
-        yield _text(told, 24, 54)
+        path = [f"critical path: {shares}"] if shares else []
+        yield _text("; ".join([chart.ended, *path]), 24, 54)
 
     def _axis(self) -> Iterator[str]:
         step_s = _tick(self._chart.seconds)
@@ -176,7 +175,8 @@ class _Drawing:
             y = top + row * (height + BETWEEN)
             for part in parts:
                 kind = "failed" if part.failed else f"part{on}"
-                yield self._box(kind, part.start_s, part.end_s, y, height, part.label, round_by=1.5)
+                end_s = part.end_s - 1 / self._second if self._second else part.end_s
+                yield self._box(kind, part.start_s, end_s, y, height, part.label, round_by=1.5)
                 room = int(((part.end_s - part.start_s) * self._second - 8) / (LETTER * 0.85))
                 if labelled and room > 2:  # noqa: PLR2004 - a letter and an ellipsis say nothing
                     x, baseline = self._x(part.start_s) + 5, y + height - 3.5
