@@ -17,8 +17,13 @@ from hover_async.api import (
     encrypt_secrets,
     list_secrets,
     local_target,
+    lock_holder,
     plan,
     policy,
+    recover,
+    releases,
+    rollback,
+    unlock,
 )
 from hover_async.errors import HoverError
 from hover_async.events import Event, Reporter
@@ -43,6 +48,11 @@ __all__ = [
     "events",
     "list_secrets",
     "local_target",
+    "lock_holder",
     "plan",
     "policy",
+    "recover",
+    "releases",
+    "rollback",
+    "unlock",
 ]

@@ -9,7 +9,9 @@
     │   ├── StageMismatch               the build is of another stage than the one named
     │   ├── ProjectError                the project directory is not what a build needs
     │   ├── SecretsMissing              the stage has no such file of secrets
-    │   └── SecretsDamaged              the encrypted secrets are not what was written for the stage
+    │   ├── SecretsDamaged              the encrypted secrets are not what was written for the stage
+    │   ├── RecordDamaged               a record in the stage's bucket is not what was written there
+    │   └── RollbackRefused             the release cannot be gone back to as a whole
     ├── DockerError                     the Docker Engine refused or failed
     │   ├── DockerUnavailable           no engine answers
     │   ├── ImageBuildFailed            a Dockerfile step failed; carries its output
@@ -39,6 +41,7 @@
     ├── LockHeld                        exit 3: another deploy of this stage is running
     ├── ActivationRestored              exit 4: the flip failed and every alias was put back
     ├── ActivationMixed                 exit 5: the flip failed and could not be undone everywhere
+    │   └── AliasesElsewhere            ... aliases were moved by somebody else since
     ├── WorkersNotStarted               live, but the workers of new functions are still off
     ├── OutputLost                      what came of the work could not be written down
     ├── LocalError                      the local AWS cannot be started or used
@@ -142,6 +145,14 @@ class SecretsMissing(UsageError):
 
 class SecretsDamaged(UsageError):
     code = "secrets-damaged"
+
+
+class RecordDamaged(UsageError):
+    code = "record-damaged"
+
+
+class RollbackRefused(UsageError):
+    code = "rollback-refused"
 
 
 # Docker
@@ -347,6 +358,12 @@ class ActivationMixed(HoverError):
 
     def details(self) -> Mapping[str, object]:
         return {**super().details(), "live": self.live}
+
+
+class AliasesElsewhere(ActivationMixed):
+    """Of an interrupted activation, aliases that are neither where they were nor where they go."""
+
+    code = "aliases-elsewhere"
 
 
 class WorkersNotStarted(HoverError):

@@ -38,6 +38,9 @@ class Step(StrEnum):
     ACTIVATE = "activate"
     WORKERS = "workers"
     RECORD = "record"
+    RECOVER = "recover"
+    CHECK = "check"
+    PRUNE = "prune"
     # plan
     READ = "read"
     CHANGE_SET = "change set"
@@ -145,6 +148,15 @@ class LiveNow:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """The step waits for somebody else, for at most `seconds` from now."""
+
+    step: Step
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something a user should know that does not stop the work."""
 
@@ -165,6 +177,7 @@ Event = (
     | ContainerWarmed
     | AliasMoved
     | LiveNow
+    | Waiting
     | Warned
 )
 

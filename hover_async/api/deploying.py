@@ -22,15 +22,17 @@ async def deploy(
     profile: str | None = None,
     target: Target = AWS,
     lane: Lane | None = None,
+    wait_s: float = 0.0,
     report: Reporter = silent,
 ) -> Deployment:
     """Take the project's build live, or change nothing live.
 
     `stage` may be left out; given, it must be the build's. `profile` wins over the manifest's, and
     so does `lane` over `deploy.code`: by the stack, or direct where nothing but the image differs.
-    Raises `HoverError`; its `exit_code` tells what is live (see `deploy_build`). Cancelling the
-    awaiting task before activation moves no alias; during it, the flip is finished or undone
-    first, and a deploy that finished returns as if it had not been cancelled.
+    `wait_s` is for how long another run that holds the lock is waited for. Raises `HoverError`;
+    its `exit_code` tells what is live (see `deploy_build`). Cancelling the awaiting task before
+    activation moves no alias; during it, the flip is finished or undone first, and a deploy that
+    finished returns as if it had not been cancelled.
     """
     from hover_async.concurrency import finish_or_cancel, shielded_leaving
     from hover_async.deploy.process import deploy_build
@@ -46,7 +48,7 @@ async def deploy(
                 open_stage(order.manifest, profile=profile, target=target) as cloud,
             ):
                 try:
-                    return await deploy_build(order, cloud, engine, report)
+                    return await deploy_build(order, cloud, engine, report, wait_s=wait_s)
                 finally:
                     leave()
 

@@ -47,6 +47,23 @@ class _Bucket:
             **parameters,
         )
 
+    async def keys(self, prefix: str) -> Mapping[str, int]:
+        listing = self.s3.pages(
+            "ListObjectsV2",
+            f"'{self.name}/{prefix}'",
+            token="ContinuationToken",  # noqa: S106 - the name of a parameter
+            next_token="NextContinuationToken",  # noqa: S106 - the same
+            Bucket=self.name,
+            Prefix=prefix,
+            ExpectedBucketOwner=self.owner,
+        )
+        async with listing as pages:
+            return {
+                entry["Key"]: entry["Size"]
+                async for page in pages
+                for entry in page.get("Contents", ())
+            }
+
 
 class S3Assets:
     """`AssetStore` over a bucket."""
@@ -76,21 +93,7 @@ class S3Assets:
         return f"{self._base_url}/{quote(key, safe='/~')}"
 
     async def keys(self, prefix: str) -> Mapping[str, int]:
-        listing = self._bucket.s3.pages(
-            "ListObjectsV2",
-            f"'{self._bucket.name}/{prefix}'",
-            token="ContinuationToken",  # noqa: S106 - the name of a parameter
-            next_token="NextContinuationToken",  # noqa: S106 - the same
-            Bucket=self._bucket.name,
-            Prefix=prefix,
-            ExpectedBucketOwner=self._bucket.owner,
-        )
-        async with listing as pages:
-            return {
-                entry["Key"]: entry["Size"]
-                async for page in pages
-                for entry in page.get("Contents", ())
-            }
+        return await self._bucket.keys(prefix)
 
     async def put(self, key: str, body: bytes, headers: ObjectHeaders, *, sha256: str) -> None:
         await self._bucket.call(
@@ -180,6 +183,9 @@ class S3Documents:
         except NotFound:
             return None
         return Document(answer["Body"], answer["ETag"])
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        return list(await self._bucket.keys(prefix))
 
     async def create(self, key: str, body: bytes) -> str:
         return await self._write(key, body, IfNoneMatch="*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hover_async.cli.options import lane_of, lane_option
+from hover_async.cli.options import lane_of, lane_option, waits_for_the_lock
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
@@ -22,6 +22,7 @@ from hover_async.cli.timeline import timeline
     metavar="FILE",
     help="Draw where the time went, also of a deploy that fails: a .svg or .html file.",
 )
+@waits_for_the_lock
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
 @click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def deploy(
@@ -31,6 +32,7 @@ def deploy(
     direct: bool | None,
     profile: str | None,
     picture: str | None,
+    wait_s: float,
     as_json: bool,
     project: str,
 ) -> None:
@@ -58,6 +60,7 @@ def deploy(
                 profile=profile,
                 target=target,
                 lane=lane_of(direct=direct),
+                wait_s=wait_s,
                 report=told,
             )
         )

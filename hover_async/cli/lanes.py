@@ -27,10 +27,11 @@ from hover_async.events import (
     StepFinished,
     StepStarted,
     VersionPublished,
+    Waiting,
     Warned,
 )
 
-LASTING = (AliasMoved, LiveNow, Warned)
+LASTING = (AliasMoved, LiveNow, Waiting, Warned)
 """Events that stay on the screen above the lanes."""
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+
+from anyio import CancelScope, move_on_after
 
 from hover_async.concurrency import bounded_map, task_group
 from hover_async.deploy.queues import StandingQueues, ensure_queues
-from hover_async.deploy.releases import LIVE_KEY, manifest_of
-from hover_async.errors import NotFound
-from hover_async.events import Reporter
+from hover_async.deploy.records import LIVE_KEY, manifest_of
+from hover_async.errors import AwsError, NotFound
+from hover_async.events import LiveNow, Reporter
 from hover_async.manifest import Manifest
 from hover_async.ports import Cloud, Functions
 from hover_async.values import LATEST, LIVE, FunctionName, Version
@@ -58,14 +61,14 @@ async def stand_queues(
     return replace(standing, record=record)
 
 
-async def still_live(ground: Ground, functions: Sequence[FunctionName], lambdas: Functions) -> Live:
+async def still_live(live: Live, functions: Sequence[FunctionName], lambdas: Functions) -> Live:
     """What is live, to be asked with the lock held.
 
     A version that was live stays one until the flip; but a rival that held the lock before us may
     have activated a function for the first time.
     """
-    others = [function for function in functions if function not in ground.live]
-    return {**ground.live, **await live_versions(others, lambdas)}
+    others = [function for function in functions if function not in live]
+    return {**live, **await live_versions(others, lambdas)}
 
 
 async def live_versions(functions: Sequence[FunctionName], lambdas: Functions) -> Live:
@@ -87,3 +90,11 @@ async def live_versions(functions: Sequence[FunctionName], lambdas: Functions) -
         for function, version in zip(functions, versions, strict=True)
         if version != LATEST
     }
+
+
+async def tell_what_is_live(
+    functions: Sequence[FunctionName], cloud: Cloud, report: Reporter
+) -> None:
+    """After a failure: where every alias points, asked for anew, as far as AWS still answers."""
+    with CancelScope(shield=True), move_on_after(3), suppress(AwsError):
+        report(LiveNow(await live_versions(functions, cloud.functions)))

@@ -23,44 +23,47 @@ then the stack only grows: functions that leave, and who works on which queue, s
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from anyio import CancelScope, Event, get_cancelled_exc_class, move_on_after
+from anyio import Event, get_cancelled_exc_class
 
 from hover_async.concurrency import task_group
-from hover_async.deploy.activate import Activation, activate, plan_moves
+from hover_async.deploy.activate import plan_moves
 from hover_async.deploy.commands import CommandResults, run_commands
+from hover_async.deploy.converge import end_interrupted
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
 from hover_async.deploy.direct import image_giver, require_direct
+from hover_async.deploy.go_live import go_live
 from hover_async.deploy.health import check_health
 from hover_async.deploy.lock import StageLock, stage_lock
 from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.prepare import (
     Ground,
     Live,
-    live_versions,
     prepare,
     stand_queues,
     still_live,
+    tell_what_is_live,
 )
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
 from hover_async.deploy.queues import StandingQueues, settle_queues
+from hover_async.deploy.records import Activated, Kind, Release, now, of_the_stack
 from hover_async.deploy.releases import (
-    Release,
-    activation_record,
     live_build,
-    of_the_stack,
-    record_release,
-    tell_of_interrupted_activation,
+    record_times,
+    release_to_be,
     tell_of_unrecorded,
 )
 from hover_async.deploy.templates import Templates, plan_templates
 from hover_async.deploy.upload import UploadedAssets, upload_assets
 from hover_async.deploy.warm import Warmth, warm_http
-from hover_async.errors import AwsError, DeployError, StackFailed, WorkersNotStarted
-from hover_async.events import DeployBegun, LiveNow, Reporter, Step
+from hover_async.errors import (
+    AwsError,
+    DeployError,
+    StackFailed,
+    WorkersNotStarted,
+)
+from hover_async.events import DeployBegun, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
@@ -68,29 +71,36 @@ from hover_async.values import UNPUSHED, Lane, Role
 
 
 async def deploy_build(
-    order: Order, cloud: Cloud, images: ImagePusher, report: Reporter
+    order: Order, cloud: Cloud, images: ImagePusher, report: Reporter, *, wait_s: float = 0.0
 ) -> Deployment:
     """Take a build live, or change nothing live.
 
-    Returns once every function's `live` alias points to its new version. Raises `HoverError`: with
-    exit codes 1 to 3 no alias has moved, with 4 all were put back, with 5 they are mixed;
-    `WorkersNotStarted` comes after a good flip. Cancelling before activation moves no alias;
-    during it, the flip is finished or undone first.
+    `wait_s`: for how long another run that holds the lock is waited for. Returns once every
+    function's `live` alias points to its new version. Raises `HoverError`: with exit codes 1 to 3
+    no alias has moved (but for those of an interrupted activation, which is brought to its end),
+    with 4 all were put back, with 5 they are mixed; `WorkersNotStarted` comes after a good flip.
+    Cancelling before activation moves no alias; during it, the flip is finished or undone first.
     """
     report = timeline = Timeline(report)
     report(DeployBegun(order.build.stage, order.build.build_id, order.lane))
     try:
-        async with stage_lock(cloud.documents, order.holder, report) as lock:
+        async with stage_lock(cloud.documents, order.holder, report, wait_s=wait_s) as lock:
             with step(report, Step.PREPARE) as done:
                 ground, queues = await stand_ground(order, cloud, report)
                 done(ground)
             artifacts = await make_artifacts(order, ground, queues, lock, cloud, images, report)
             rehearsal = await rehearse(order, artifacts, cloud, report)
+            release = await plan_release(order, artifacts, cloud)
+            moves = await plan_moves(
+                order.manifest.functions, artifacts.versions.by_function, cloud.functions
+            )
             await lock.confirm()
-            activation = await go_live(order, artifacts, cloud, timeline)
-            await settle(order, artifacts, cloud, report)
+            activation = await go_live(moves, release, cloud, timeline, DEPENDS)
+            if await settle(order, artifacts, cloud, report):
+                timed = release.with_times(timeline.steps(DEPENDS), timeline.seconds)
+                await record_times(cloud.documents, timed, report)
     except BaseException:
-        await tell_what_is_live(order, cloud, report)
+        await tell_what_is_live(order.functions, cloud, report)
         raise
     domain = artifacts.stack.outputs["DistributionDomain"]
     return Deployment(
@@ -156,9 +166,10 @@ async def make_artifacts(
             image = done(pushed.return_value)
         with step(report, Step.LOCK):
             await lock.acquire()
-            await tell_of_interrupted_activation(cloud.documents, report)
+            recovery = await end_interrupted(order.manifest, order.holder.who, cloud, report)
             standing = await stand_queues(order.manifest, cloud, report, so_far=queues)
-            live = await still_live(ground, order.functions, cloud.functions)
+            known = {} if recovery.has_moved else ground.live
+            live = await still_live(known, order.functions, cloud.functions)
             templates = await plan_templates(order.manifest, image.uri, live, order.edge, cloud)
             tell_of_unrecorded(templates.unrecorded, report)
         if order.function(Role.HTTP) not in live:
@@ -281,43 +292,32 @@ async def rehearse(order: Order, artifacts: Artifacts, cloud: Cloud, report: Rep
     return Rehearsal(warming.return_value, commanding.return_value, health)
 
 
-async def go_live(order: Order, artifacts: Artifacts, cloud: Cloud, report: Timeline) -> Activation:
-    """Flip every `live` alias, or none; then keep the release on record."""
-    build_id, versions = order.build.build_id, artifacts.versions.by_function
-    with step(report, Step.ACTIVATE) as done:
-        moves = await plan_moves(order.manifest.functions, versions, cloud.functions)
-        before = {move.before.function: move.before.version for move in moves}
-        async with activation_record(cloud.documents, build_id, before, versions, report):
-            with CancelScope(shield=True):
-                activation = done(await activate(moves, cloud.functions, report))
-    with step(report, Step.RECORD):
-        seconds = {str(timed.step): timed.seconds for timed in report.steps(DEPENDS)}
-        release = Release(
-            build_id,
-            artifacts.image.uri,
-            versions,
-            str(order.holder),
-            order.build.git_revision,
-            seconds,
-            environment=sorted(order.manifest.environment),
-            manifest=of_the_stack(order.manifest),
-            lane=order.lane,
-        )
-        await record_release(cloud.documents, release, report)
-    return activation
+async def plan_release(order: Order, artifacts: Artifacts, cloud: Cloud) -> Release:
+    """The release that this deploy is about to be, as it will stand on record."""
+    versions = artifacts.versions.by_function
+    release = Release(
+        order.build.build_id,
+        artifacts.image.uri,
+        versions,
+        order.build.git_revision,
+        sorted(order.manifest.environment),
+        of_the_stack(order.manifest),
+    )
+    activated = Activated(now(), Kind.DEPLOY, order.holder.who, versions, lane=order.lane)
+    return await release_to_be(release, activated, cloud.documents)
 
 
-async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> None:
+async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> bool:
     """Cut stack and queues to the manifest: start new workers, let go of what has left.
 
     The stack first: until a queue has changed hands, it hides messages for as long as the function
     that has it may take; else jobs would be received twice, and Lambda would refuse to roll back.
-    Nothing to do where functions and queues are the same as before.
+    Nothing to do (False) where functions and queues are the same as before.
     """
     queues, template = artifacts.queues, artifacts.templates.settled
     is_cut = template == artifacts.templates.growing
     if is_cut and not queues.due:
-        return
+        return False
     try:
         with step(report, Step.WORKERS):
             if not is_cut:
@@ -329,9 +329,4 @@ async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Repor
             f"all as the manifest says: {error}",
             hint="deploy the same build again: it finishes this",
         ) from error
-
-
-async def tell_what_is_live(order: Order, cloud: Cloud, report: Reporter) -> None:
-    """After a failure: where every alias points, asked for anew, as far as AWS still answers."""
-    with CancelScope(shield=True), move_on_after(3), suppress(AwsError):
-        report(LiveNow(await live_versions(order.functions, cloud.functions)))
+    return True

@@ -73,6 +73,9 @@ class Documents(Protocol):
 
     async def read(self, key: str) -> Document | None: ...
 
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys of every record below `prefix`. Raises `NotFound` when there is no bucket."""
+
     async def create(self, key: str, body: bytes) -> str:
         """Write only if absent; returns the etag. Raises `Conflict` if it exists."""
 

@@ -87,7 +87,7 @@ class FakeFunctions:
                 last_update = "Successful" if done else "InProgress"
                 latest = _state(LATEST, "Active", last_update, found.image_uri)
                 return replace(latest, revision=f"{found.updates}-{last_update}")
-            published = found.versions[named]
+            published = self._version(function, named)
             state = "Active" if current_time() >= published.active_at_s else "Pending"
             if published.inactive:
                 state = "Inactive"
@@ -120,7 +120,9 @@ class FakeFunctions:
 
     async def alias(self, function: FunctionName, name: str) -> Alias | None:
         async with self.world.request("functions.alias", function):
-            found = self._function(function)
+            found = self.functions.get(function)
+            if found is None:
+                return None
             return Alias(function, found.live.version, str(found.live.revision))
 
     async def move_alias(self, alias: Alias, name: str, *, to: Version) -> Alias:
@@ -167,6 +169,12 @@ class FakeFunctions:
         if name not in self.functions:
             raise NotFound(f"no function {name}")
         return self.functions[name]
+
+    def _version(self, function: FunctionName, version: Version) -> FakeVersion:
+        versions = self._function(function).versions
+        if version not in versions:
+            raise NotFound(f"no version {version} of {function}")
+        return versions[version]
 
     def _container(self, function: FunctionName, version: Version) -> tuple[Container, bool]:
         fleet = self.containers.setdefault(function, [])

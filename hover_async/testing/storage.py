@@ -111,6 +111,10 @@ class FakeDocuments:
         async with self.world.request("documents.read", key):
             return self.documents.get(key)
 
+    async def keys(self, prefix: str) -> Sequence[str]:
+        async with self.world.request("documents.keys", prefix):
+            return [key for key in self.documents if key.startswith(prefix)]
+
     async def create(self, key: str, body: bytes) -> str:
         async with self.world.request("documents.create", key):
             if key in self.documents:

@@ -18,7 +18,7 @@ import yaml
 
 from hover_async.build_record import ASSETS, MANIFEST, BuildRecord, write_record
 from hover_async.deploy.lock import LOCK_KEY, Holder
-from hover_async.deploy.releases import LIVE_KEY
+from hover_async.deploy.records import LIVE_KEY
 from hover_async.doctor.diagnosis import Diagnosis, Result
 from hover_async.doctor.examine import examine
 from hover_async.doctor.machine import Engine, Patient
