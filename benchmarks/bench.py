@@ -22,8 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.sections import write_section  # noqa: E402
-
+from benchmarks.figures import write_section  # noqa: E402
 from benchmarks.report import Goal, Report, goal_rows, markdown, plain  # noqa: E402
 
 DOCS = ROOT / "docs" / "performance.md"
