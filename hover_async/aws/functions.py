@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from contextlib import suppress
 from typing import Any
 
 from anyio import fail_after
@@ -11,6 +12,7 @@ from anyio import fail_after
 from hover_async.aws.errors import AnswerLost, Changed, hint_of
 from hover_async.aws.retry import (
     COMMAND_REFUSED,
+    FORGET,
     INVOKE_ONCE_MORE,
     INVOKE_REFUSED,
     MOVE_ALIAS,
@@ -91,6 +93,12 @@ class LambdaFunctions:
                 hint=hint_of(Changed),
             ) from error
         return Version(answer["Version"])
+
+    async def delete_version(self, function: FunctionName, version: Version) -> None:
+        if not version.isdigit():  # without a qualifier Lambda would delete the function
+            raise ValueError(version)
+        with suppress(NotFound):
+            await self._call(FORGET, "DeleteFunction", function, version, Qualifier=version)
 
     async def alias(self, function: FunctionName, name: str) -> Alias | None:
         try:

@@ -18,14 +18,18 @@ from hover_async.aws.errors import Changed
 from hover_async.aws.retry import (
     COMPARE_AND_SET,
     COMPLETE,
+    FORGET,
     NEW_UPLOAD,
     READ,
     SAME_BYTES,
     Policy,
 )
 from hover_async.aws.service import Answer, Service
-from hover_async.errors import Conflict, NotFound
+from hover_async.errors import AccessDenied, AwsError, Conflict, NotFound
 from hover_async.ports import Document, ObjectHeaders, Part
+
+DELETED_AT_ONCE = 1_000
+"""S3's most."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,20 @@ class S3Assets:
             ChecksumAlgorithm="SHA256",
             **_fields(headers),
         )
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for batch in (
+            keys[at : at + DELETED_AT_ONCE] for at in range(0, len(keys), DELETED_AT_ONCE)
+        ):
+            answer = await self._bucket.s3.call(
+                FORGET,
+                "DeleteObjects",
+                f"'{self._bucket.name}/{batch[0]}' and others",
+                Bucket=self._bucket.name,
+                Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
+                ExpectedBucketOwner=self._bucket.owner,
+            )
+            _require_deleted(answer, self._bucket.name)
 
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         answer = await self._bucket.call(
@@ -230,6 +248,19 @@ class S3Documents:
                 hint="something else deleted it meanwhile; look, then repeat",
             ) from error
         return str(answer["ETag"])
+
+
+def _require_deleted(answer: Answer, bucket: str) -> None:
+    """Each object has an outcome of its own, in an answer that says 200."""
+    for failure in answer.get("Errors", ()):
+        code = str(failure.get("Code", ""))
+        kind = AccessDenied if code == "AccessDenied" else AwsError
+        raise kind(
+            f"DeleteObjects of '{bucket}/{failure.get('Key', '')}': {code}: "
+            f"{failure.get('Message', '')}",
+            operation="DeleteObjects",
+            aws_code=code,
+        )
 
 
 def composite_sha256(parts: Sequence[Part]) -> str:

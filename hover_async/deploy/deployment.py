@@ -37,6 +37,7 @@ DEPENDS: Mapping[Step, Sequence[Step]] = {
     Step.ACTIVATE: [Step.HEALTH, Step.WARM, Step.COMMANDS],
     Step.RECORD: [Step.ACTIVATE],
     Step.WORKERS: [Step.RECORD],
+    Step.PRUNE: [Step.RECORD, Step.WORKERS],
 }
 """Which steps each one waits for: the picture of `process.py` as data, for the critical path."""
 

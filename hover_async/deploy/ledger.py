@@ -23,6 +23,8 @@ from hover_async.errors import AssetChanged
 from hover_async.ports import AssetStore, Document, Documents
 from hover_async.values import BuildId
 
+LEDGERS = "hover/ledgers/"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -36,7 +38,7 @@ Ledger = Mapping[str, Entry]
 
 
 def ledger_key(build_id: BuildId) -> str:
-    return f"hover/ledgers/{build_id}.json"
+    return f"{LEDGERS}{build_id}.json"
 
 
 async def read_ledger(documents: Documents, build_id: BuildId | None) -> Ledger:

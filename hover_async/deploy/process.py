@@ -14,6 +14,7 @@
                                       activate: every `live` alias, or none  (shielded)
                                         │
                               record the release ── cut stack and queues to the manifest
+                                                       └ take old builds away
 
 Nothing before `activate` is visible to a visitor, but for a function that was never live:
 CloudFormation makes its alias at `$LATEST`. So a stage's first stack waits for the assets, and
@@ -23,7 +24,7 @@ then the stack only grows: functions that leave, and who works on which queue, s
 
 from __future__ import annotations
 
-from anyio import Event, get_cancelled_exc_class
+from anyio import Event, get_cancelled_exc_class, move_on_after
 
 from hover_async.concurrency import task_group
 from hover_async.deploy.activate import plan_moves
@@ -44,6 +45,7 @@ from hover_async.deploy.prepare import (
     tell_what_is_live,
 )
 from hover_async.deploy.provision import Stack, provision_stack
+from hover_async.deploy.prune import find_surplus, prune
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
 from hover_async.deploy.queues import StandingQueues, settle_queues
@@ -52,6 +54,7 @@ from hover_async.deploy.releases import (
     live_build,
     record_times,
     release_to_be,
+    stack_on_record,
     tell_of_unrecorded,
 )
 from hover_async.deploy.templates import Templates, plan_templates
@@ -63,11 +66,13 @@ from hover_async.errors import (
     StackFailed,
     WorkersNotStarted,
 )
-from hover_async.events import DeployBegun, Reporter, Step
+from hover_async.events import DeployBegun, Reporter, Step, Warned
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
 from hover_async.values import UNPUSHED, Lane, Role
+
+PRUNE_DEADLINE_S = 60
 
 
 async def deploy_build(
@@ -99,6 +104,7 @@ async def deploy_build(
             if await settle(order, artifacts, cloud, report):
                 timed = release.with_times(timeline.steps(DEPENDS), timeline.seconds)
                 await record_times(cloud.documents, timed, report)
+            await tidy_up(order, cloud, report)
     except BaseException:
         await tell_what_is_live(order.functions, cloud, report)
         raise
@@ -201,7 +207,12 @@ async def make_artifacts(
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
         standing_up = artifacts.start_soon(stand_up)
-    return Artifacts(uploading.return_value, *standing_up.return_value)
+    uploaded = uploading.return_value
+    if uploaded.kept:  # a rival may have pruned this build until the lock was ours
+        uploaded = await upload_assets(
+            order.assets, build_id, cloud.assets, cloud.documents, report
+        )
+    return Artifacts(uploaded, *standing_up.return_value)
 
 
 async def foresee_direct(order: Order, live: Live, cloud: Cloud) -> None:
@@ -304,7 +315,9 @@ async def plan_release(order: Order, artifacts: Artifacts, cloud: Cloud) -> Rele
         of_the_stack(order.manifest),
     )
     activated = Activated(now(), Kind.DEPLOY, order.holder.who, versions, lane=order.lane)
-    return await release_to_be(release, activated, cloud.documents)
+    # The stack may have to roll back to the image in its template: nobody may take that away.
+    left = await stack_on_record(cloud.documents) if order.lane is Lane.DIRECT else None
+    return await release_to_be(release, activated, cloud.documents, stack=left)
 
 
 async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> bool:
@@ -330,3 +343,20 @@ async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Repor
             hint="deploy the same build again: it finishes this",
         ) from error
     return True
+
+
+async def tidy_up(order: Order, cloud: Cloud, report: Reporter) -> None:
+    """Take builds beyond `retain` away, for a minute at most; the next deploy goes on with it.
+
+    The build is live and stays so: what fails here is told, and what is cancelled is left.
+    """
+    try:
+        with move_on_after(PRUNE_DEADLINE_S):
+            surplus = await find_surplus(order.manifest.retain, cloud)
+            if surplus.due:
+                with step(report, Step.PRUNE) as done:
+                    done(await prune(surplus, cloud))
+    except AwsError as error:
+        report(Warned(f"old builds could not all be taken away: {error}"))
+    except get_cancelled_exc_class():
+        report(Warned("stopped while old builds were taken away; the next deploy goes on"))

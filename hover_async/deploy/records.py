@@ -83,8 +83,8 @@ class Release:
     `environment` has the names of the manifest's variables, never their values: those are in the
     image alone (docs/decisions/014); None in a record of an older kind. `manifest` is the build's
     own, without what only a build needs. `stack` is set in `live.json` after a rollback, which
-    moves aliases and leaves the stack as the newer build made it. `pruned_at`: since then its image
-    and assets are gone.
+    moves aliases and leaves the stack as the newer build made it, and after a direct deploy.
+    `pruned_at`: since then its image and assets are gone.
     """
 
     build_id: str

@@ -44,16 +44,11 @@ def _storage(names: Names) -> list[Grant]:
         ),
         Grant(
             "Objects",
-            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
             [names.assets, names.records],
             "assets are sent, and copied from an earlier build's directory; lock, records and "
-            "large templates stand below hover/; an interrupted upload is aborted",
-        ),
-        Grant(
-            "Records",
-            ["s3:DeleteObject"],
-            [names.records],
-            "the lock is given back, and the record of an activation removed; no asset is deleted",
+            "large templates stand below hover/, and lock and records are removed again; an "
+            "interrupted upload is aborted; assets of builds beyond 'retain' are deleted",
         ),
     ]
 
@@ -83,6 +78,7 @@ def _images(names: Names) -> list[Grant]:
             "Push",
             [
                 "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchDeleteImage",
                 "ecr:BatchGetImage",
                 "ecr:CompleteLayerUpload",
                 "ecr:InitiateLayerUpload",
@@ -91,7 +87,7 @@ def _images(names: Names) -> list[Grant]:
             ],
             [names.repository],
             "the Docker Engine pushes the image, layer by layer, and the deploy asks the registry "
-            "for its digest",
+            "for its digest; images of builds beyond 'retain' are deleted",
         ),
     ]
 
@@ -118,12 +114,6 @@ def _beside(names: Names) -> list[Grant]:
             names.log_groups,
             "log groups stand beside the stack: they are made, adopted, and kept for "
             "log-retention, never deleted",
-        ),
-        Grant(
-            "LogGroupReading",
-            ["logs:DescribeLogGroups"],
-            ["*"],
-            "which groups there are, and how long they keep logs; AWS looks them up among all",
         ),
     ]
 
@@ -240,10 +230,22 @@ def _functions(names: Names, *, direct: bool) -> list[Grant]:
             "have reserved; queue functions of later manifests are covered",
         ),
         Grant(
+            "Versions",
+            ["lambda:DeleteFunction"],
+            names.versions,
+            "versions of builds beyond 'retain' are deleted, never a function; without this right "
+            "they stay",
+        ),
+        Grant(
             "Account",
-            ["cloudformation:ValidateTemplate", "lambda:GetAccountSettings"],
+            [
+                "cloudformation:ValidateTemplate",
+                "lambda:GetAccountSettings",
+                "logs:DescribeLogGroups",
+            ],
             ["*"],
             "how many containers may run at once, for warming; the doctor has the template "
-            "checked; AWS knows no narrower resource for either",
+            "checked; which log groups there are, and how long they keep logs; AWS knows no "
+            "narrower resource for any of them",
         ),
     ]

@@ -68,6 +68,12 @@ class Functions(Protocol):
     ) -> Version:
         """Publish `$LATEST`, guarded by its code; unchanged code gives the last version again."""
 
+    async def delete_version(self, function: FunctionName, version: Version) -> None:
+        """Delete one published version; gone already counts as done.
+
+        Raises `Conflict` when an alias reaches it.
+        """
+
     async def alias(self, function: FunctionName, name: str) -> Alias | None: ...
 
     async def move_alias(self, alias: Alias, name: str, *, to: Version) -> Alias:

@@ -118,6 +118,14 @@ class FakeFunctions:
             found.versions[version] = FakeVersion(found.image_uri, description, active_at_s)
             return version
 
+    async def delete_version(self, function: FunctionName, version: Version) -> None:
+        async with self.world.request("functions.delete_version", function):
+            found = self.functions.get(function)
+            if found and found.live.version == version:
+                raise Conflict(f"an alias of {function} reaches {version}")
+            if found:
+                found.versions.pop(version, None)
+
     async def alias(self, function: FunctionName, name: str) -> Alias | None:
         async with self.world.request("functions.alias", function):
             found = self.functions.get(function)

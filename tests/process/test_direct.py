@@ -172,6 +172,21 @@ def test_a_direct_deploy_that_failed_leaves_nothing_behind(stage: Stage) -> None
     assert live_images(stage) == images(stage) == {deployment.artifacts.image.uri}
 
 
+def test_the_image_in_the_template_is_kept(stage: Stage) -> None:
+    """However many direct deploys follow, the build whose image the stack would roll back to is not
+    taken away; once the stack has another one, it is."""
+    stage.manifest_text = f"{MANIFEST}retain: 2\n"
+    first = stage.build()
+    deployed(stage, first)
+    others = [stage.build() for _ in range(5)]
+    for order in others:
+        deployed(stage, direct(order))
+    built = [order.build.build_id for order in (first, *others)]
+    assert set(stage.cloud.registry.images) & set(built) == {built[0], *built[-2:]}
+    deployed(stage, stage.build())
+    assert built[0] not in stage.cloud.registry.images
+
+
 # Cancelled and refused
 
 

@@ -376,10 +376,10 @@ def test_queues_hide_messages_for_as_long_as_the_older_build_takes(stage: Stage)
     for timeout_s in (300, 5):
         stage.manifest_text = MANIFEST.replace("default]", f"default], timeout: {timeout_s}")
         stage.run(stage.deploy)
-    queue = stage.cloud.queues.queues[sqs_name("shop-dev", "default")].attributes
-    assert int(queue["VisibilityTimeout"]) < 1800
+    queue = stage.cloud.queues.queues[sqs_name("shop-dev", "default")]
+    assert int(queue.attributes["VisibilityTimeout"]) < 1800
     stage.run(lambda: back(stage))
-    assert int(queue["VisibilityTimeout"]) >= 1800
+    assert int(queue.attributes["VisibilityTimeout"]) >= 1800
 
 
 def test_a_flip_that_is_refused_is_put_back(second: Stage) -> None:
