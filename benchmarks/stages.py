@@ -2,8 +2,8 @@
 
     python benchmarks/stages.py [--changes] [--quick] [--json FILE] [FUNCTIONS ...]
 
-Each stage is deployed, deployed again with another image, and deleted; with `--changes` functions
-are renamed and added in between. The deploy is the real one, without Docker's part (see
+Each stage is deployed, deployed again with another image by its stack and in the direct lane, and
+deleted; with `--changes` functions are renamed and added in between. The deploy is the real one, without Docker's part (see
 `tests/e2e/tiny.py`). After each operation every `live` alias is asked for.
 
 Times are those of this machine and of MiniStack, which has no rate limits: they say how our own
@@ -32,7 +32,7 @@ from hover_async.deploy.deployment import Deployment
 from hover_async.local import down, up
 from hover_async.local.places import MINISTACK
 from hover_async.manifest.model import IMMUTABLE
-from hover_async.values import FunctionName, Version
+from hover_async.values import FunctionName, Lane, Version
 from tests.e2e.tiny import TinyStage, tiny_stage
 
 INSTANCE = "stages"
@@ -59,7 +59,7 @@ def main() -> int:
     runs = anyio.run(measure, sizes, Path(busybox), given.changes)
     about = (
         f"MiniStack {MINISTACK}, no rate limits of its own. `first` makes everything, `update` has "
-        "the same manifest and another image. Stages from "
+        "the same manifest and another image, `direct` the same without the stack. Stages from "
         f"{LARGE} functions on have {ASSETS:,} assets."
     )
     report = Report(
@@ -114,6 +114,7 @@ class Run:
         count = self.functions - 2
         await self.deploy("first", self.queue(count))
         await self.deploy("update", self.queue(count))
+        await self.deploy("direct", self.queue(count), lane=Lane.DIRECT)
         if changes:
             await self.changes(count)
         await self.timed("deletion", self.stage.delete, self.is_gone)
@@ -126,11 +127,13 @@ class Run:
             grown = {**renamed, **{f"more-{number}": {} for number in range(BORDER[1] - count)}}
             await self.deploy("grown over one stack's border", grown)
 
-    async def deploy(self, operation: str, queue: Mapping[str, object]) -> None:
+    async def deploy(
+        self, operation: str, queue: Mapping[str, object], *, lane: Lane = Lane.STACK
+    ) -> None:
         made: list[Deployment] = []
 
         async def work() -> None:
-            made.append(await self.stage.deploy(queue))
+            made.append(await self.stage.deploy(queue, lane=lane))
 
         async def seen() -> str:
             live: Mapping[FunctionName, Version] = await self.stage.live()

@@ -41,7 +41,12 @@ def test_an_image_goes_live_without_the_stack_and_the_stack_catches_up(stage: St
     first = template_image(stage)
 
     new = stage.build("--skip-tests")
-    direct = stage.deploy("--direct").result
+    picture = stage.project / "direct.svg"
+    direct = stage.deploy("--direct", "--timeline", str(picture)).result
+    drawn = picture.read_text()
+    assert drawn.startswith("<svg")
+    assert f"{new} to stage 'dev' in the direct lane" in drawn
+    assert "live after" in drawn
     assert (direct["lane"], direct["build_id"]) == ("direct", new)
     assert set(stage.live().values()) == {"2"}
     assert new in fetch(url).text
@@ -65,8 +70,9 @@ def test_what_a_direct_deploy_left_is_put_right_by_the_stack(stage: Stage) -> No
     out.rename(kept)
     stage.manifest("- example:prepare", "- example:fail 3")
     stage.build("--skip-tests")
-    run = stage.deploy("--direct")
+    run = stage.deploy("--direct", "--timeline", str(kept / "failed.html"))
     assert run.exit_code == 1
+    assert "failed in 'commands'" in (kept / "failed.html").read_text()
     assert [failure["code"] for failure in run.of("Failed")] == ["command-failed"]
     assert set(stage.live().values()) == {"1"}
     assert old in fetch(url).text

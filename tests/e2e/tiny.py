@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from hover_async.events import Event
 from hover_async.local import LocalAws
 from hover_async.manifest import load_manifest
 from hover_async.ports import Cloud, ImageInfo, RegistryLogin
-from hover_async.values import Architecture, BuildId, Edge, FunctionName, ImageRef, Version
+from hover_async.values import Architecture, BuildId, Edge, FunctionName, ImageRef, Lane, Version
 from tests.contract.conftest import OURS, Image, lambda_image, push_image
 
 ANSWERING = r"""#!/bin/busybox sh
@@ -110,8 +110,10 @@ class TinyStage:
         )
         return Order(record, load_manifest(file), self.assets, Holder.me(build_id), self.edge)
 
-    async def deploy(self, queue: Mapping[str, object], **keys: object) -> Deployment:
-        order = self.order(queue, **keys)
+    async def deploy(
+        self, queue: Mapping[str, object], *, lane: Lane = Lane.STACK, **keys: object
+    ) -> Deployment:
+        order = replace(self.order(queue, **keys), lane=lane)
         bootstrap = ANSWERING.replace("WITNESS", self.witness)
         image = lambda_image(self.busybox, order.build.build_id, bootstrap=bootstrap)
         self.events.clear()
