@@ -3,8 +3,9 @@
     python benchmarks/stages.py [--changes] [--quick] [--json FILE] [FUNCTIONS ...]
 
 Each stage is deployed, deployed again with another image by its stack and in the direct lane, and
-deleted; with `--changes` functions are renamed and added in between. The deploy is the real one, without Docker's part (see
-`tests/e2e/tiny.py`). After each operation every `live` alias is asked for.
+deleted; with `--changes` functions are renamed and added in between. The deploy is the real one,
+without Docker's part (see `tests/e2e/tiny.py`). After each operation every `live` alias is asked
+for.
 
 Times are those of this machine and of MiniStack, which has no rate limits: they say how our own
 work grows, not how long AWS takes; most of them is our pacer, which keeps Lambda's 15 requests a

@@ -96,7 +96,7 @@ class LambdaFunctions:
 
     async def delete_version(self, function: FunctionName, version: Version) -> None:
         if not version.isdigit():  # without a qualifier Lambda would delete the function
-            raise ValueError(version)
+            raise ValueError(f"no published version: {version!r}")
         with suppress(NotFound):
             await self._call(FORGET, "DeleteFunction", function, version, Qualifier=version)
 

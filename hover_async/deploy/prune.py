@@ -50,10 +50,15 @@ class Due:
 
 @dataclass(frozen=True)
 class Surplus:
-    """The builds beyond those that are kept, the oldest first; what the kept ones reach."""
+    """The builds beyond those that are kept, the oldest first; what the kept ones reach.
+
+    `images` are the digests of theirs: on AWS a tag that goes takes an image along only if it was
+    its last, but not every registry is AWS's.
+    """
 
     due: Sequence[Due] = ()
     reached: Reached = frozenset()
+    images: AbstractSet[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,8 @@ async def find_surplus(retain: int, cloud: Cloud) -> Surplus:
     kept = found[-retain:] + [due for due in found[:-retain] if due.build_id in always]
     surplus = [due for due in found if due not in kept][:MOST_BUILDS]
     reached = {pair for due in kept for pair in due.release.versions.items()}
-    return Surplus(surplus, reached | set(live.versions.items()))
+    images = {live.digest, *(due.release.digest for due in kept)}
+    return Surplus(surplus, reached | set(live.versions.items()), images)
 
 
 async def prune(surplus: Surplus, cloud: Cloud) -> Pruned:
@@ -107,7 +113,7 @@ async def prune(surplus: Surplus, cloud: Cloud) -> Pruned:
     kept: list[BuildId] = []
     for due in surplus.due:
         if await _delete_versions(due.release, surplus.reached, cloud.functions):
-            await _delete_rest(due, cloud)
+            await _delete_rest(due, surplus.images, cloud)
             gone.append(due.build_id)
         else:
             kept.append(due.build_id)
@@ -151,9 +157,10 @@ async def _live(
     return {function: version for function, version in found if version}
 
 
-async def _delete_rest(due: Due, cloud: Cloud) -> None:
+async def _delete_rest(due: Due, images: AbstractSet[str], cloud: Cloud) -> None:
     build_id = due.build_id
-    await cloud.registry.untag([build_id])
+    if due.release.digest not in images:
+        await cloud.registry.untag([build_id])
     await cloud.assets.delete(list(await cloud.assets.keys(f"{build_id}/")))
     await replace_release(cloud.documents, pruned(due.release), due.document)
     ledger = await cloud.documents.read(ledger_key(build_id))

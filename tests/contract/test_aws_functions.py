@@ -144,6 +144,40 @@ async def test_updated_already(backend: Backend) -> None:
     assert (await settled(lambdas, function, LATEST)).image_uri == uri
 
 
+async def test_delete_version(backend: Backend) -> None:
+    """One version goes, the function and the other stay; gone already is done."""
+    lambdas = backend.cloud.functions
+    function, _ = await made(backend)
+    first = await published(lambdas, function, "b1")
+    await backend.update_function(function, await backend.push("b2", build="b2"))
+    second = await published(lambdas, function, "b2")
+    await lambdas.delete_version(function, first)
+    with pytest.raises(NotFound):
+        await lambdas.state(function, first)
+    assert (await lambdas.state(function, second)).version == second
+    assert (await lambdas.state(function, LATEST)).version == LATEST
+    await lambdas.delete_version(function, first)
+    await lambdas.delete_version(NOBODY, first)
+
+
+async def test_a_version_that_an_alias_reaches_is_not_deleted(backend: Backend) -> None:
+    """Refused, and it stays."""
+    lambdas = backend.cloud.functions
+    function, _ = await made(backend)
+    version = await published(lambdas, function, "b1")
+    await lambdas.move_alias(await live(lambdas, function), "live", to=version)
+    with pytest.raises(Conflict):
+        await lambdas.delete_version(function, version)
+    assert (await lambdas.state(function, version)).version == version
+
+
+@pytest.mark.parametrize("version", [LATEST, "", "live"])
+async def test_only_versions_are_deleted(backend: Backend, version: str) -> None:
+    """What is no number would be another thing to Lambda, or the whole function."""
+    with pytest.raises(ValueError, match="no published version"):
+        await backend.cloud.functions.delete_version(NOBODY, Version(version))
+
+
 async def test_alias(backend: Backend) -> None:
     """An alias says where it points; one that is not there is None."""
     lambdas = backend.cloud.functions

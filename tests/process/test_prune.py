@@ -163,14 +163,16 @@ def test_a_version_of_a_function_that_was_made_anew_is_not_the_same(keeping: Sta
 
 
 def test_a_version_that_a_kept_build_shares_stays(keeping: Stage) -> None:
-    """Two builds with one image have one version: taking the older away leaves it."""
+    """Two builds with one image have one version: taking the older away leaves both."""
     records = keeping.cloud.documents.documents
     first, second = (json.loads(records[release_key(build_id(n))].body) for n in (1, 2))
     second["versions"][CLI] = first["versions"][CLI]
+    second["image"] = first["image"]
     records[release_key(build_id(2))] = Document(json.dumps(second).encode(), "e")
     keeping.run(keeping.deploy)
     assert Version("1") in keeping.cloud.lambdas.functions[CLI].versions
     assert Version("1") not in keeping.cloud.lambdas.functions[HTTP].versions
+    assert build_id(1) in keeping.cloud.registry.images
 
 
 @pytest.mark.parametrize(
