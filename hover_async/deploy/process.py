@@ -24,7 +24,7 @@ then the stack only grows: functions that leave, and who works on which queue, s
 
 from __future__ import annotations
 
-from anyio import Event, get_cancelled_exc_class, move_on_after
+from anyio import Event, get_cancelled_exc_class
 
 from hover_async.concurrency import task_group
 from hover_async.deploy.activate import plan_moves
@@ -45,7 +45,7 @@ from hover_async.deploy.prepare import (
     tell_what_is_live,
 )
 from hover_async.deploy.provision import Stack, provision_stack
-from hover_async.deploy.prune import find_surplus, prune
+from hover_async.deploy.prune import tidy_up
 from hover_async.deploy.publish import Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
 from hover_async.deploy.queues import StandingQueues, settle_queues
@@ -66,13 +66,11 @@ from hover_async.errors import (
     StackFailed,
     WorkersNotStarted,
 )
-from hover_async.events import DeployBegun, Reporter, Step, Warned
+from hover_async.events import DeployBegun, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
 from hover_async.values import UNPUSHED, Lane, Role
-
-PRUNE_DEADLINE_S = 60
 
 
 async def deploy_build(
@@ -104,7 +102,7 @@ async def deploy_build(
             if await settle(order, artifacts, cloud, report):
                 timed = release.with_times(timeline.steps(DEPENDS), timeline.seconds)
                 await record_times(cloud.documents, timed, report)
-            await tidy_up(order, cloud, report)
+            await tidy_up(order.manifest.retain, cloud, report)
     except BaseException:
         await tell_what_is_live(order.functions, cloud, report)
         raise
@@ -343,20 +341,3 @@ async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Repor
             hint="deploy the same build again: it finishes this",
         ) from error
     return True
-
-
-async def tidy_up(order: Order, cloud: Cloud, report: Reporter) -> None:
-    """Take builds beyond `retain` away, for a minute at most; the next deploy goes on with it.
-
-    The build is live and stays so: what fails here is told, and what is cancelled is left.
-    """
-    try:
-        with move_on_after(PRUNE_DEADLINE_S):
-            surplus = await find_surplus(order.manifest.retain, cloud)
-            if surplus.due:
-                with step(report, Step.PRUNE) as done:
-                    done(await prune(surplus, cloud))
-    except AwsError as error:
-        report(Warned(f"old builds could not all be taken away: {error}"))
-    except get_cancelled_exc_class():
-        report(Warned("stopped while old builds were taken away; the next deploy goes on"))

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from anyio import get_cancelled_exc_class, move_on_after
+
 from hover_async.concurrency import bounded_map, task_group
 from hover_async.deploy.history import build_in, release_keys
 from hover_async.deploy.ledger import LEDGERS, ledger_key
@@ -25,11 +27,14 @@ from hover_async.deploy.records import (
     release_of,
 )
 from hover_async.deploy.releases import pruned, replace_release
-from hover_async.errors import Conflict, NotFound
+from hover_async.errors import AwsError, Conflict, NotFound
+from hover_async.events import Reporter, Step, Warned
 from hover_async.ports import Cloud, Document, Functions
+from hover_async.steps import step
 from hover_async.values import LIVE, BuildId, FunctionName, Version
 
 AT_ONCE = 32
+DEADLINE_S = 60
 MOST_BUILDS = 3
 """In one deploy: where `retain` was lowered, the next ones go on."""
 
@@ -70,6 +75,23 @@ class Pruned:
     def __str__(self) -> str:
         told = f"{', '.join(self.builds) or 'nothing'} taken away"
         return f"{told}; an alias still reaches {', '.join(self.kept)}" if self.kept else told
+
+
+async def tidy_up(retain: int, cloud: Cloud, report: Reporter) -> None:
+    """Take builds beyond `retain` away, for a minute at most; the next deploy goes on with it.
+
+    The build is live and stays so: what fails here is told, and what is cancelled is left.
+    """
+    try:
+        with move_on_after(DEADLINE_S):
+            surplus = await find_surplus(retain, cloud)
+            if surplus.due:
+                with step(report, Step.PRUNE) as done:
+                    done(await prune(surplus, cloud))
+    except AwsError as error:
+        report(Warned(f"old builds could not all be taken away: {error}"))
+    except get_cancelled_exc_class():
+        report(Warned("stopped while old builds were taken away; the next deploy goes on"))
 
 
 async def find_surplus(retain: int, cloud: Cloud) -> Surplus:
