@@ -28,9 +28,6 @@ from hover_async.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from hover_async.ports import Alias, FunctionState, Invocation, Repeatable
 from hover_async.values import LATEST, FunctionName, Version
 
-UNPACED = frozenset({"GetFunction", "Invoke"})
-"""They have buckets of their own, far above the 15 a second of the control plane."""
-
 HASH = re.compile(r"[0-9a-f]{64}|[A-Za-z0-9+/]{43}=")
 """SHA-256 as Lambda writes it: in hexadecimal for an image, in base64 for an archive."""
 

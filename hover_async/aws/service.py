@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from hover_async.aws.errors import AnswerLost, RateLimited, hint_of, translate
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.pacing import Pacers
 from hover_async.aws.retry import READ, Policy, repeated
 
 Answer: TypeAlias = Mapping[str, Any]
@@ -21,12 +21,9 @@ Answer: TypeAlias = Mapping[str, Any]
 class Service:
     """A client whose calls are repeated as their policy says and raise `AwsError` alone."""
 
-    def __init__(
-        self, client: Any, *, pacer: Pacer | None = None, unpaced: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, client: Any, *, pacers: Pacers | None = None) -> None:
         self._client = client
-        self._pacer = pacer
-        self._unpaced = unpaced
+        self._pacers = pacers
 
     async def call(
         self, policy: Policy, operation: str, subject: str, /, **parameters: Any
@@ -69,13 +66,14 @@ class Service:
     async def _send_in_turn(
         self, operation: str, subject: str, parameters: Mapping[str, Any]
     ) -> Answer:
-        if self._pacer is None or operation in self._unpaced:
+        pacer = self._pacers.of(operation) if self._pacers else None
+        if pacer is None:
             return await self._send(operation, subject, parameters)
-        turn = await self._pacer.turn()
+        turn = await pacer.turn()
         try:
             return await self._send(operation, subject, parameters)
         except RateLimited:
-            self._pacer.complain(turn)
+            pacer.complain(turn)
             raise
 
     async def _send(self, operation: str, subject: str, parameters: Mapping[str, Any]) -> Answer:

@@ -19,10 +19,10 @@ from botocore.exceptions import BotoCoreError
 from hover_async.aws.change_sets import CloudFormationChangeSets
 from hover_async.aws.errors import translate
 from hover_async.aws.facts import AwsFacts, Services
-from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.functions import LambdaFunctions
 from hover_async.aws.keys import KmsKeys
 from hover_async.aws.logs import CloudWatchLogGroups
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.pacing import Pacers, shared_pacers
 from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
@@ -74,7 +74,9 @@ async def open_cloud(
         s3 = await opener.open("s3", connections=max_connections)
         records = await opener.open("s3", read_timeout_s=QUICK_READ_TIMEOUT_S)
         lambdas = await opener.open(
-            "lambda", read_timeout_s=QUICK_READ_TIMEOUT_S, pacer=Pacer(), unpaced=UNPACED
+            "lambda",
+            read_timeout_s=QUICK_READ_TIMEOUT_S,
+            pacers=shared_pacers(identity.account, endpoint_url or region),
         )
         invocations = await opener.open(
             "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
@@ -201,8 +203,7 @@ class _Opener:
         *,
         connections: int = FEW_CONNECTIONS,
         read_timeout_s: float = READ_TIMEOUT_S,
-        pacer: Pacer | None = None,
-        unpaced: frozenset[str] = frozenset(),
+        pacers: Pacers | None = None,
     ) -> Service:
         config = AioConfig(
             http_session_cls=_kept_alive,
@@ -228,7 +229,7 @@ class _Opener:
                 f"'{self.endpoint_url}' is no endpoint: {error}",
                 hint="give a whole URL, such as http://localhost:4566",
             ) from error
-        return Service(client, pacer=pacer, unpaced=unpaced)
+        return Service(client, pacers=pacers)
 
 
 def _kept_alive(

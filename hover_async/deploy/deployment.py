@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from hover_async.assets import Asset
 from hover_async.build_record import BuildRecord
-from hover_async.deploy.activate import Activation
+from hover_async.deploy.activate import Activation, Aliases
 from hover_async.deploy.commands import CommandResults
 from hover_async.deploy.health import Health
 from hover_async.deploy.lock import Holder
@@ -25,13 +25,13 @@ from hover_async.steps import Timed
 from hover_async.values import AWS_EDGE, BuildId, Edge, FunctionName, Lane, Role
 
 DEPENDS: Mapping[Step, Sequence[Step]] = {
-    Step.UPLOAD: [Step.PREPARE],
-    Step.PUSH: [Step.PREPARE],
-    Step.LOCK: [Step.PUSH],
+    Step.UPLOAD: [],
+    Step.PUSH: [],
+    Step.LOCK: [Step.PUSH, Step.PREPARE],
     Step.STACK: [Step.LOCK],
     Step.PUBLISH: [Step.STACK, Step.LOCK],
-    Step.WARM: [Step.PUBLISH, Step.UPLOAD],
-    Step.BOOT: [Step.PUBLISH, Step.UPLOAD],
+    Step.WARM: [Step.LOCK],
+    Step.BOOT: [Step.PUBLISH, Step.STACK, Step.UPLOAD],
     Step.COMMANDS: [Step.BOOT],
     Step.HEALTH: [Step.WARM, Step.COMMANDS],
     Step.ACTIVATE: [Step.HEALTH, Step.WARM, Step.COMMANDS],
@@ -39,7 +39,10 @@ DEPENDS: Mapping[Step, Sequence[Step]] = {
     Step.WORKERS: [Step.RECORD],
     Step.PRUNE: [Step.RECORD, Step.WORKERS],
 }
-"""Which steps each one waits for: the picture of `process.py` as data, for the critical path."""
+"""Which steps each one waits for: the picture of `process.py` as data, for the critical path.
+
+Upload and push begin in the middle of preparing, publishing and warming in the middle of the stack.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Artifacts:
     templates: Templates
     stack: Stack
     versions: Versions
+    aliases: Aliases
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """The deploy, whole.
 
-    prepare ── bucket ∥ repository ∥ queues ∥ log groups ∥ what is live
-      ├─ upload assets ──────────────────────────────────────────────┐
-      └─ push image ── lock ── update stack ── publish each version ─┤ artifacts
-                            └─ (direct lane) ─┘                       │
-                                        ┌──────────── (join) ────────┘
-                                        ├─ warm http containers ─────┐
-                                        │    └ the first one boots   │
-                                        └─ run deploy commands ──────┤ rehearsal
-                                        ┌──────────── (join) ────────┘
+    prepare ── bucket ∥ repository ──┬─ queues ∥ log groups ∥ what is live ─┐
+                                     ├─ upload assets ───────────────────── │ ────────┐
+                                     └─ push image ─────────────────────────┴─ lock ┐ │
+                                        ┌───────────────────────────────────────────┘ │
+                                        ├─ read each alias ───────────────────────────┤
+                                        └─ update stack ──────────────────────────────┤
+                                             └ as each function is done:              │
+                                               publish its version ───────────────────┤ artifacts
+                                               └ http: warm containers ───┐           │
+                                        ┌──────────── (join) ──────────── │ ──────────┘
+                                        └─ run deploy commands ───────────┤ rehearsal
+                                        ┌──────────── (join) ─────────────┘
                                       health request
                                         │
                                       activate: every `live` alias, or none  (shielded)
@@ -24,16 +27,18 @@ then the stack only grows: functions that leave, and who works on which queue, s
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from anyio import Event, get_cancelled_exc_class
 
-from hover_async.concurrency import task_group
-from hover_async.deploy.activate import plan_moves
+from hover_async.concurrency import Feed, task_group
+from hover_async.deploy.activate import Aliases, plan_moves, read_aliases
 from hover_async.deploy.commands import CommandResults, run_commands
 from hover_async.deploy.converge import end_interrupted
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
 from hover_async.deploy.direct import image_giver, require_direct
 from hover_async.deploy.go_live import go_live
-from hover_async.deploy.health import check_health
+from hover_async.deploy.health import Health, check_health
 from hover_async.deploy.lock import StageLock, stage_lock
 from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.prepare import (
@@ -46,7 +51,7 @@ from hover_async.deploy.prepare import (
 )
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.deploy.prune import tidy_up
-from hover_async.deploy.publish import Versions, publish_versions
+from hover_async.deploy.publish import Published, Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
 from hover_async.deploy.queues import StandingQueues, settle_queues
 from hover_async.deploy.records import Activated, Kind, Release, now, of_the_stack
@@ -70,7 +75,7 @@ from hover_async.events import DeployBegun, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
-from hover_async.values import UNPUSHED, Lane, Role
+from hover_async.values import UNPUSHED, FunctionName, Lane, Role
 
 
 async def deploy_build(
@@ -88,14 +93,14 @@ async def deploy_build(
     report(DeployBegun(order.build.stage, order.build.build_id, order.lane))
     try:
         async with stage_lock(cloud.documents, order.holder, report, wait_s=wait_s) as lock:
-            with step(report, Step.PREPARE) as done:
-                ground, queues = await stand_ground(order, cloud, report)
-                done(ground)
-            artifacts = await make_artifacts(order, ground, queues, lock, cloud, images, report)
-            rehearsal = await rehearse(order, artifacts, cloud, report)
-            release = await plan_release(order, artifacts, cloud)
+            artifacts, rehearsal, release = await make_and_rehearse(
+                order, lock, cloud, images, report
+            )
             moves = await plan_moves(
-                order.manifest.functions, artifacts.versions.by_function, cloud.functions
+                order.manifest.functions,
+                artifacts.versions.by_function,
+                cloud.functions,
+                artifacts.aliases,
             )
             await lock.confirm()
             activation = await go_live(moves, release, cloud, timeline, DEPENDS)
@@ -122,52 +127,64 @@ async def deploy_build(
     )
 
 
-async def stand_ground(
-    order: Order, cloud: Cloud, report: Reporter
-) -> tuple[Ground, StandingQueues]:
-    """Everything that stands beside the stack, and what is live."""
-    async with task_group() as grounds:
-        ground = grounds.start_soon(prepare, order.functions, cloud)
-        queues = grounds.start_soon(stand_queues, order.manifest, cloud, report)
-        grounds.start_soon(ensure_log_groups, order.manifest, cloud.logs)
-    return ground.return_value, queues.return_value
+async def make_and_rehearse(
+    order: Order, lock: StageLock, cloud: Cloud, images: ImagePusher, report: Reporter
+) -> tuple[Artifacts, Rehearsal, Release]:
+    """Make everything that goes live, then try it; HTTP is warmed as soon as its version stands."""
+    published, boots = Feed[Published](), Event()
+    async with task_group() as rehearsal:
+        warming = rehearsal.start_soon(warm, order, published, boots, cloud, report)
+        artifacts = await make_artifacts(order, lock, cloud, images, report, published)
+        planning = rehearsal.start_soon(plan_release, order, artifacts, cloud)
+        with step(report, Step.BOOT):
+            await boots.wait()
+        commands = await command(order, artifacts.versions, cloud, report)
+    health = await ask_for_health(order, artifacts.versions, cloud, report)
+    return artifacts, Rehearsal(warming.return_value, commands, health), planning.return_value
 
 
 async def make_artifacts(
     order: Order,
-    ground: Ground,
-    queues: StandingQueues,
     lock: StageLock,
     cloud: Cloud,
     images: ImagePusher,
     report: Reporter,
+    published: Feed[Published],
 ) -> Artifacts:
     """Upload assets, and meanwhile: push the image, update the stack, publish the versions."""
-    build_id = order.build.build_id
+    places = Feed[str]()
     assets_stand = Event()
 
     async def upload() -> UploadedAssets:
+        await places.first()
         with step(report, Step.UPLOAD) as done:
             previous = await live_build(cloud.documents)
             uploaded = done(
                 await upload_assets(
-                    order.assets, build_id, cloud.assets, cloud.documents, report, previous=previous
+                    order.assets,
+                    order.build.build_id,
+                    cloud.assets,
+                    cloud.documents,
+                    report,
+                    previous=previous,
                 )
             )
         assets_stand.set()
         return uploaded
 
-    async def stand_up() -> tuple[
-        StandingQueues, Live, DeployableImage, Templates, Stack, Versions
-    ]:
+    async def push() -> DeployableImage:
+        repository = await places.first()
         with step(report, Step.PUSH) as done:
-            async with task_group() as pushing:
-                pushed = pushing.start_soon(
-                    push_image, order.build, ground.repository, images, cloud.registry, report
-                )
-                if order.lane is Lane.DIRECT:  # so that a refusal need not wait for the push
-                    pushing.start_soon(foresee_direct, order, ground.live, cloud)
-            image = done(pushed.return_value)
+            return done(await push_image(order.build, repository, images, cloud.registry, report))
+
+    async def stand_up() -> tuple[
+        StandingQueues, Live, DeployableImage, Templates, Stack, Versions, Aliases
+    ]:
+        async with task_group() as grounds:
+            grounding = grounds.start_soon(look_around, order, places, cloud, report)
+            pushing = grounds.start_soon(push)
+        ground, queues = grounding.return_value
+        image = pushing.return_value
         with step(report, Step.LOCK):
             await lock.acquire()
             recovery = await end_interrupted(order.manifest, order.holder.who, cloud, report)
@@ -178,29 +195,13 @@ async def make_artifacts(
             tell_of_unrecorded(templates.unrecorded, report)
         if order.function(Role.HTTP) not in live:
             await assets_stand.wait()
-        if order.lane is Lane.DIRECT:
-            stack = await require_direct(order.manifest, templates, live, cloud)
-        else:
-            with step(report, Step.STACK) as done:
-                stack = done(
-                    await provision(order, templates.growing, cloud, report, purpose="deploy")
-                )
-        # What the stack has just updated holds this image, or somebody else's hand is in it.
-        by_itself = stack.done in {"left", "unchanged"}
-        with step(report, Step.PUBLISH) as done:
-            versions = done(
-                await publish_versions(
-                    order.functions,
-                    image.uri,
-                    build_id,
-                    cloud.functions,
-                    report,
-                    give_image=image_giver(image.uri, cloud.functions, report)
-                    if by_itself
-                    else None,
-                )
+        async with task_group() as functions:
+            reading = functions.start_soon(read_aliases, list(live), cloud.functions)
+            made = functions.start_soon(
+                stack_and_versions, order, templates, live, image, cloud, report, published
             )
-        return standing, live, image, templates, stack, versions
+        stack, versions = made.return_value
+        return standing, live, image, templates, stack, versions, reading.return_value
 
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
@@ -208,20 +209,103 @@ async def make_artifacts(
     uploaded = uploading.return_value
     if uploaded.kept:  # a rival may have pruned this build until the lock was ours
         uploaded = await upload_assets(
-            order.assets, build_id, cloud.assets, cloud.documents, report
+            order.assets, order.build.build_id, cloud.assets, cloud.documents, report
         )
     return Artifacts(uploaded, *standing_up.return_value)
 
 
-async def foresee_direct(order: Order, live: Live, cloud: Cloud) -> None:
-    """Refuse a direct deploy as soon as it can be known; with the lock held it is asked again."""
-    uri = cloud.registry.deployable(UNPUSHED)
-    templates = await plan_templates(order.manifest, uri, live, order.edge, cloud)
-    await require_direct(order.manifest, templates, live, cloud)
+async def look_around(
+    order: Order, places: Feed[str], cloud: Cloud, report: Reporter
+) -> tuple[Ground, StandingQueues]:
+    """Stand on firm ground; a direct deploy is refused there, if it can be, and not after the push.
+
+    With the lock held it is asked again.
+    """
+    ground, queues = await stand_ground(order, places, cloud, report)
+    if order.lane is Lane.DIRECT:
+        uri = cloud.registry.deployable(UNPUSHED)
+        templates = await plan_templates(order.manifest, uri, ground.live, order.edge, cloud)
+        await require_direct(order.manifest, templates, ground.live, cloud)
+    return ground, queues
+
+
+async def stand_ground(
+    order: Order, places: Feed[str], cloud: Cloud, report: Reporter
+) -> tuple[Ground, StandingQueues]:
+    """Everything that stands beside the stack, and what is live; `places` comes first."""
+    with step(report, Step.PREPARE) as done:
+        async with task_group() as grounds:
+            ground = grounds.start_soon(prepare, order.functions, cloud, places)
+            queues = grounds.start_soon(stand_queues, order.manifest, cloud, report)
+            grounds.start_soon(ensure_log_groups, order.manifest, cloud.logs)
+        return done(ground.return_value), queues.return_value
+
+
+async def stack_and_versions(
+    order: Order,
+    templates: Templates,
+    live: Live,
+    image: DeployableImage,
+    cloud: Cloud,
+    report: Reporter,
+    published: Feed[Published],
+) -> tuple[Stack, Versions]:
+    """Update the stack, and publish each function as soon as CloudFormation is done with it.
+
+    Functions that it has not touched are given the image by themselves: all in the direct lane, and
+    those where a direct deploy left another one than their template has.
+    """
+    updated = Feed[FunctionName]()
+
+    async def stand_up() -> Stack:
+        if order.lane is Lane.DIRECT:
+            stack = await require_direct(order.manifest, templates, live, cloud)
+            updated.end()
+            return stack
+        with step(report, Step.STACK) as done:
+            return done(
+                await provision(
+                    order,
+                    templates.growing,
+                    cloud,
+                    report,
+                    purpose="deploy",
+                    standing=templates.standing,
+                    updated=updated,
+                )
+            )
+
+    async def publish() -> Versions:
+        await updated.begun()
+        with step(report, Step.PUBLISH) as done:
+            return done(
+                await publish_versions(
+                    order.functions,
+                    image.uri,
+                    order.build.build_id,
+                    cloud.functions,
+                    report,
+                    updated=updated,
+                    published=published,
+                    give_image=image_giver(image.uri, cloud.functions, report),
+                )
+            )
+
+    async with task_group() as standing:
+        stack = standing.start_soon(stand_up)
+        versions = standing.start_soon(publish)
+    return stack.return_value, versions.return_value
 
 
 async def provision(
-    order: Order, template: Template, cloud: Cloud, report: Reporter, *, purpose: str
+    order: Order,
+    template: Template,
+    cloud: Cloud,
+    report: Reporter,
+    *,
+    purpose: str,
+    standing: Collection[FunctionName],
+    updated: Feed[FunctionName] | None = None,
 ) -> Stack:
     """The stack as the template asks for, with every function of the template.
 
@@ -237,6 +321,8 @@ async def provision(
         role_arn=manifest.auth.stack_role,
         tags=manifest.tags,
         token=f"{order.holder.run}-{purpose}",
+        standing=standing,
+        updated=updated,
     )
     missing = {spec.name for spec in template.functions} - set(stack.functions)
     if missing:
@@ -247,58 +333,61 @@ async def provision(
     return stack
 
 
-async def rehearse(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> Rehearsal:
-    """Warm the new version's containers and run the deploy commands on it, then ask for health."""
-    manifest, versions = order.manifest, artifacts.versions
-    http, cli = order.function(Role.HTTP), order.function(Role.CLI)
-
-    boots = Event()
-
-    async def warm() -> Warmth:
-        with step(report, Step.WARM) as done:
-            return done(
-                await warm_http(
-                    http,
-                    versions[http],
-                    manifest.http.warm,
-                    cloud.functions,
-                    report,
-                    reserved=manifest.http.concurrency,
-                    boots=boots,
-                )
+async def warm(
+    order: Order, published: Feed[Published], boots: Event, cloud: Cloud, report: Reporter
+) -> Warmth:
+    """Warm containers of the new HTTP version, once it is published."""
+    http = order.function(Role.HTTP)
+    version = (await published.first(lambda one: one.function == http)).version
+    with step(report, Step.WARM) as done:
+        return done(
+            await warm_http(
+                http,
+                version,
+                order.manifest.http.warm,
+                cloud.functions,
+                report,
+                reserved=order.manifest.http.concurrency,
+                boots=boots,
             )
+        )
 
-    async def command() -> CommandResults:
-        with step(report, Step.BOOT):
-            await boots.wait()
-        with step(report, Step.COMMANDS) as done:
-            return done(
-                await run_commands(
-                    manifest.deploy_commands,
-                    cli,
-                    versions[cli],
-                    cloud.functions,
-                    report,
-                    timeout_s=manifest.cli.timeout,
-                )
-            )
 
-    async with task_group() as rehearsal:
-        warming = rehearsal.start_soon(warm)
-        commanding = rehearsal.start_soon(command)
-    health = None
-    if manifest.http.health:
-        with step(report, Step.HEALTH) as done:
-            health = done(
-                await check_health(
-                    manifest.http.health,
-                    http,
-                    versions[http],
-                    cloud.functions,
-                    timeout_s=manifest.http.timeout,
-                )
+async def command(
+    order: Order, versions: Versions, cloud: Cloud, report: Reporter
+) -> CommandResults:
+    """Run the deploy commands, the first thing in a deploy that cannot be taken back."""
+    cli = order.function(Role.CLI)
+    with step(report, Step.COMMANDS) as done:
+        return done(
+            await run_commands(
+                order.manifest.deploy_commands,
+                cli,
+                versions[cli],
+                cloud.functions,
+                report,
+                timeout_s=order.manifest.cli.timeout,
             )
-    return Rehearsal(warming.return_value, commanding.return_value, health)
+        )
+
+
+async def ask_for_health(
+    order: Order, versions: Versions, cloud: Cloud, report: Reporter
+) -> Health | None:
+    """Ask the new HTTP version for its health, where the manifest says how."""
+    if not order.manifest.http.health:
+        return None
+    http = order.function(Role.HTTP)
+    with step(report, Step.HEALTH) as done:
+        return done(
+            await check_health(
+                order.manifest.http.health,
+                http,
+                versions[http],
+                cloud.functions,
+                timeout_s=order.manifest.http.timeout,
+            )
+        )
 
 
 async def plan_release(order: Order, artifacts: Artifacts, cloud: Cloud) -> Release:
@@ -332,7 +421,8 @@ async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Repor
     try:
         with step(report, Step.WORKERS):
             if not is_cut:
-                await provision(order, template, cloud, report, purpose="workers")
+                stood = artifacts.stack.functions
+                await provision(order, template, cloud, report, purpose="workers", standing=stood)
             await settle_queues(queues, cloud.queues)
     except (AwsError, DeployError, get_cancelled_exc_class()) as error:
         raise WorkersNotStarted(

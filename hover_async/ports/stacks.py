@@ -39,6 +39,8 @@ class StackRequest:
 
 @dataclass(frozen=True)
 class StackEvent:
+    """`at_s` is when it happened by CloudFormation's clock, in seconds since 1970."""
+
     id: str
     logical_id: str
     kind: str
@@ -47,6 +49,7 @@ class StackEvent:
     token: str | None
     physical_id: str = ""
     stack_id: str = ""
+    at_s: float = 0.0
 
 
 class ChangeSetState(StrEnum):
@@ -96,9 +99,11 @@ class Stacks(Protocol):
 
     async def delete(self, name: str, *, token: str) -> None: ...
 
-    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
+    async def events(
+        self, name: str, *, token: str | None, since: str | None = None
+    ) -> Sequence[StackEvent]:
         """The events of the operation marked `token` (None: of the last one, and of a deletion
-        that followed it), oldest first."""
+        that followed it), oldest first; of those only what came after the event `since`."""
 
     async def functions(self, name: str) -> Mapping[FunctionName, str]:
         """Every Lambda function of the stack and of its nested stacks, all pages, each with the

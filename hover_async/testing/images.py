@@ -20,9 +20,12 @@ class FakeRegistry:
 
     world: World
     images: dict[str, PushedImage] = field(default_factory=dict)
+    exists: bool = False
+    policy: str | None = None
 
     async def ensure_repository(self) -> str:
         async with self.world.request("registry.ensure_repository"):
+            self.exists = True
             return REPOSITORY
 
     async def login(self) -> RegistryLogin:

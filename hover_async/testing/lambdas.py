@@ -50,6 +50,7 @@ class FakeFunction:
 class Container:
     id: str
     version: Version
+    boot_s: float = BOOT_S
     busy: bool = True
 
 
@@ -71,6 +72,8 @@ class FakeFunctions:
     free_concurrency: int = 1000
     settle_s: float = 2.0
     update_s: float = 5.0
+    boot_s: Callable[[str], float] = lambda container: BOOT_S  # noqa: ARG005
+    command_s: Callable[[list[str]], float] = lambda argv: 0.0  # noqa: ARG005
     containers: dict[FunctionName, list[Container]] = field(default_factory=dict)
     ran: list[list[str]] = field(default_factory=list)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
@@ -150,24 +153,31 @@ class FakeFunctions:
         timeout_s: float,
         repeatable: Repeatable,
     ) -> Invocation:
-        event = json.loads(payload)
         published = self.functions[function].versions.get(version)
         if published and published.inactive:
             published.inactive = False
             raise Conflict("the version is inactive and is being revived")
         async with self.world.request("functions.invoke", function):
-            container, cold = self._container(function, version)
-            try:
-                if cold:
-                    await sleep(BOOT_S)
-                    if self.boot_error:
-                        self.containers[function].remove(container)
-                        body = json.dumps({"errorMessage": self.boot_error}).encode()
-                        return Invocation(body, "Unhandled", "", version)
-                answer = await self._answer(event, container, cold=cold)
-                return Invocation(json.dumps(answer).encode(), None, "", version)
-            finally:
-                container.busy = False
+            return await self.run(function, version, payload)
+
+    async def run(self, function: FunctionName, version: Version, payload: bytes) -> Invocation:
+        """What an invocation does once Lambda has taken it: boot if it must, answer, be free again.
+
+        Raises `Throttled` when no more containers may run.
+        """
+        event = json.loads(payload)
+        container, cold = self._container(function, version)
+        try:
+            if cold:
+                await sleep(container.boot_s)
+                if self.boot_error:
+                    self.containers[function].remove(container)
+                    body = json.dumps({"errorMessage": self.boot_error}).encode()
+                    return Invocation(body, "Unhandled", "", version)
+            answer = await self._answer(event, container, cold=cold)
+            return Invocation(json.dumps(answer).encode(), None, "", version)
+        finally:
+            container.busy = False
 
     async def unreserved_concurrency(self) -> int:
         async with self.world.request("functions.unreserved_concurrency"):
@@ -195,7 +205,9 @@ class FakeFunctions:
             if container.version == version and not container.busy:
                 container.busy = True
                 return container, False
-        fleet.append(Container(f"container-{next(self._ids)}", version))
+        name = f"container-{next(self._ids)}"
+        boot_s = self.boot_s(f"{function}/{len(fleet)}")
+        fleet.append(Container(name, version, boot_s))
         return fleet[-1], True
 
     async def _answer(
@@ -203,9 +215,11 @@ class FakeFunctions:
     ) -> Mapping[str, Any]:
         if event.get("warmer_ping"):
             await sleep(event["hold_ms"] / 1000)
-            return {"instance": container.id, "cold": cold, "boot_ms": BOOT_S * 1000}
+            boot_ms = container.boot_s * 1000
+            return {"instance": container.id, "cold": cold, "boot_ms": boot_ms}
         if "command" in event:
             self.ran.append(event["command"])
+            await sleep(self.command_s(event["command"]))
             status, output = self.commands(event["command"])
             encoded = base64.b64encode(output.encode()).decode()
             return {"exit_code": status, "output": encoded, "timed_out": False, "duration_ms": 5}

@@ -9,9 +9,8 @@ import anyio
 import pytest
 import trio.testing
 
-from hover_async.aws.functions import UNPACED, LambdaFunctions
-from hover_async.aws.pacing import Pacer
-from hover_async.aws.service import Service
+from hover_async.aws.functions import LambdaFunctions
+from hover_async.aws.pacing import Pace, Pacer, Pacers
 from hover_async.errors import (
     AccessDenied,
     AwsError,
@@ -425,32 +424,32 @@ async def test_concurrency_of_the_account() -> None:
 
 
 async def test_the_control_plane_is_paced() -> None:
-    """Publishing keeps the pace of the shared quota; asking for states does not use it up."""
+    """Publishing keeps the pace of the shared quota, and asking for states one of its own."""
     client = Scripted(
         {
             "PublishVersion": [{"Version": "1"}] * 21,
-            "GetFunction": [{"Configuration": {}}] * 200,
+            "GetFunction": [{"Configuration": {}}] * 201,
         }
     )
-    paced = Service(client, pacer=Pacer(start_per_s=10, fastest_per_s=10), unpaced=UNPACED)
-    lambdas = LambdaFunctions(paced, client.service())
+    pacers = Pacers(Pacer(Pace(10, 10, 1)), Pacer(Pace(100, 100, 1)))
+    lambdas = LambdaFunctions(client.service(pacers=pacers), client.service())
     began = anyio.current_time()
     async with anyio.create_task_group() as calls:
-        for _ in range(200):
+        for _ in range(201):
             calls.start_soon(lambdas.state, F, LATEST)
-    assert anyio.current_time() == began
+    assert anyio.current_time() - began == pytest.approx(2)
     for _ in range(21):
         await lambdas.publish(F, code_sha256=SHA, description="b")
-    assert anyio.current_time() - began == pytest.approx(2)
+    assert anyio.current_time() - began == pytest.approx(4)
 
 
 async def test_a_refusal_slows_the_pace() -> None:
     """A refusal for the rate slows down all that share the quota."""
-    pacer = Pacer()
+    pacers = Pacers()
     client = Scripted({"GetAlias": [throttled("CallerRateLimitExceeded"), alias("1", "r")]})
-    lambdas = LambdaFunctions(client.service(pacer=pacer), client.service())
+    lambdas = LambdaFunctions(client.service(pacers=pacers), client.service())
     await lambdas.alias(F, "live")
-    assert pacer.rate_per_s < 12
+    assert pacers.control_plane.rate_per_s < 12
 
 
 async def test_a_function_that_is_not_there() -> None:
