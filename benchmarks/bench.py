@@ -29,6 +29,7 @@ DOCS = ROOT / "docs" / "performance.md"
 SCRIPTS: Mapping[str, Sequence[str]] = {
     "uploads": (),
     "simulation": (),
+    "lanes": (),
     "stages": (),
     "startup": ("--install",),
     "runtime": (),
