@@ -47,7 +47,7 @@ def main() -> int:
             print(f"{functions} functions, {image_gb} GB: {whole:.0%}", flush=True)
     about = (
         f"Simulated, medians of {seeds} seeds. `code` is from the beginning of the stack (or of "
-        "the versions) until all versions are Active; `image` is the model's median for Lambda to make "
+        "the versions) until all are Active; `image` is the model's median for Lambda to make "
         "an image ready, 5 s and 27 s per GB, which is in both lanes and no way to deploy avoids. "
         "The push (60 MB at 100 Mbit/s), warming and a migration of 3 s are in both, too."
     )
