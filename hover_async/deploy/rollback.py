@@ -30,7 +30,7 @@ from hover_async.deploy.records import (
     now,
 )
 from hover_async.deploy.releases import release_to_be
-from hover_async.deploy.target import Target, check_whole, choose
+from hover_async.deploy.target import Target, check_whole, choose, require_any
 from hover_async.deploy.warm import Warmth, warm_http
 from hover_async.events import Reporter, Step
 from hover_async.manifest import Manifest
@@ -94,6 +94,7 @@ async def roll_back(
     """
     report = timeline = Timeline(report)
     functions: Sequence[FunctionName] = [spec.name for spec in manifest.functions]
+    await require_any(cloud)
     try:
         async with stage_lock(cloud.documents, holder, report, wait_s=wait_s) as lock:
             with step(report, Step.LOCK):

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from hover_async.concurrency import bounded_map, task_group
 from hover_async.deploy.ledger import why_not_whole
 from hover_async.deploy.prepare import AT_ONCE, live_versions
-from hover_async.deploy.records import LIVE_KEY, Release, manifest_in, release_key, release_of
+from hover_async.deploy.records import (
+    ACTIVATION_KEY,
+    LIVE_KEY,
+    Release,
+    manifest_in,
+    release_key,
+    release_of,
+)
 from hover_async.deploy.versions import DEADLINE_S, require_version
 from hover_async.errors import RecordDamaged, RollbackRefused
 from hover_async.manifest import Manifest
@@ -34,12 +41,24 @@ class Target:
         return next(spec.name for spec in self.manifest.functions if spec.role is role)
 
 
+async def require_any(cloud: Cloud) -> None:
+    """Something went live, or was about to; a stage without that may have no bucket for a lock."""
+    for key in (LIVE_KEY, ACTIVATION_KEY):
+        if await cloud.documents.read(key) is not None:
+            return
+    raise nothing_live()
+
+
+def nothing_live() -> RollbackRefused:
+    return RollbackRefused("nothing is on record as live", hint="deploy a build first")
+
+
 async def choose(to: BuildId | None, cloud: Cloud) -> Target:
     """The release that is meant, by the records. Raises `RollbackRefused`, `RecordDamaged`."""
     document = await cloud.documents.read(LIVE_KEY)
     live = release_of(document)
     if document is None:
-        raise RollbackRefused("nothing is on record as live", hint="deploy a build first")
+        raise nothing_live()
     standing = manifest_in(live.standing.manifest) if live else None
     if live is None or standing is None:
         raise RecordDamaged(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -9,14 +10,15 @@ from rich.console import Console
 from hover_async.cli.releases import print_history
 from hover_async.deploy.history import Entry, History
 from hover_async.deploy.records import Activated, Kind, Release, StepTime
+from hover_async.events import Step
 from hover_async.values import FunctionName, Version
 
 BUILD = "b20261123T063100Z-7f3a9c1d"
 HTTP, CLI = FunctionName("shop-http"), FunctionName("shop-cli")
 
 
-def shown(history: History, count: int = 20, *, timings: bool = False) -> str:
-    console = Console(width=140, file=StringIO(), color_system=None)
+def shown(history: History, count: int = 20, *, timings: bool = False, width: int = 140) -> str:
+    console = Console(width=width, file=StringIO(), color_system=None)
     with console.capture() as captured:
         print_history(history, console, count, timings=timings)
     return captured.get()
@@ -48,6 +50,19 @@ def test_timings_are_columns_in_the_order_of_the_steps() -> None:
     assert heading.index("total") < heading.index("push") < heading.index("stack")
     assert "3.2" in text
     assert "20.0" in text
+
+
+def test_timings_are_never_cut() -> None:
+    """With every step of a deploy on a narrow screen, each heading and number is whole."""
+    one = entry(Kind.DEPLOY)
+    assert one.activated
+    steps = [StepTime(str(name), number, 100.5 + number) for number, name in enumerate(Step)]
+    activated = replace(one.activated, steps=steps)
+    found = History("dev", BUILD, [replace(one, activated=activated)])
+    text = shown(found, timings=True, width=80)
+    heading = next(line for line in text.splitlines() if "total" in line)
+    line = next(line for line in text.splitlines() if BUILD in line)
+    assert all(step.step in heading and f"{step.seconds:.1f}" in line for step in steps)
 
 
 def test_nothing_and_more_than_is_shown() -> None:
