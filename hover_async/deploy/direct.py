@@ -7,7 +7,7 @@ own UpdateFunctionCode does, and takes most of a minute for it. Either touches `
 What CloudFormation knows is then behind what is deployed: its template still has the earlier image.
 A deploy by the stack of any other build updates every function. One of that earlier build has the
 template that is there already, CloudFormation does nothing, and `$LATEST` would keep the image of
-the direct deploy: so there, too, functions that hold another image are given theirs.
+the direct deploy: so there, too, functions that it has not touched are given theirs.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def image_giver(
     """What gives a function the image by itself, if it is still in the state that was read.
 
     In the direct lane all get theirs so. In the stack lane those that hold another image although
-    the stack is `unchanged`: a direct deploy's, or one that somebody gave them by hand.
+    CloudFormation is done and had no reason to touch them: a direct deploy's, or somebody's. One
+    that it has just updated and that holds another image was changed by a rival: not given any.
     """
 
     async def give(state: FunctionState, function: FunctionName) -> None:
