@@ -23,9 +23,9 @@ from hover_async.deploy.deployment import Order
 from hover_async.testing.model import Model, Sizes
 from hover_async.values import Lane
 
-SIZES = (3, 20, 98)
+SIZES = (3, 20)
 IMAGES_GB = (0.1, 0.5)
-SEEDS, QUICK_SEEDS = 20, 5
+SEEDS, QUICK_SEEDS = 10, 5
 GOAL = 0.30
 CODE_STEP = {Lane.STACK: "stack", Lane.DIRECT: "versions"}
 """What gives functions their image: versions are made meanwhile, in both."""
