@@ -52,6 +52,7 @@ class Run:
     refused_lambda: int = 0
     retried: int = 0
     mixed: bool = False
+    rival_sent: int = 0
     rival_lost: int = 0
     steps: dict[str, float] = field(default_factory=dict)
 
@@ -70,6 +71,7 @@ class Account:
         self.wire = Wire(self.cloud.world)
         self.clock = trio.testing.MockClock(autojump_threshold=0)
         self.builds = 0
+        self.rival_sent = self.rival_lost = 0
         for number in range(self.assets):
             file = self.root / "assets" / f"{number}.js"
             file.parent.mkdir(exist_ok=True)
@@ -145,6 +147,8 @@ class Account:
                     for name, count in self.wire.refused.items()
                     if name.startswith("lambda.") and name != "lambda.GetFunction"
                 ),
+                rival_sent=self.rival_sent,
+                rival_lost=self.rival_lost,
                 mixed=len(set(self.cloud.lambdas.live().values())) > 1,
             )
 
