@@ -19,6 +19,7 @@ from hover_async.aws.retry import (
     NEVER,
     PUBLISH,
     READ,
+    UPDATE_CODE,
     Policy,
     repeated,
 )
@@ -53,7 +54,23 @@ class LambdaFunctions:
             last_update_reason=_reason(about, "LastUpdateStatusReason"),
             code_sha256=_code_sha256(about, code),
             image_uri=code.get("ImageUri", ""),
+            revision=about.get("RevisionId", ""),
         )
+
+    async def update_code(self, function: FunctionName, image_uri: str, *, revision: str) -> None:
+        async def update() -> None:
+            try:
+                await self._call(
+                    NEVER,
+                    "UpdateFunctionCode",
+                    function,
+                    ImageUri=image_uri,
+                    RevisionId=revision,
+                )
+            except (OutcomeUnknown, Changed) as error:
+                await self._updated_after_all(function, image_uri, revision, error)
+
+        await repeated(UPDATE_CODE, update)
 
     async def publish(
         self, function: FunctionName, *, code_sha256: str, description: str
@@ -133,6 +150,27 @@ class LambdaFunctions:
     async def unreserved_concurrency(self) -> int:
         answer = await self._lambdas.call(READ, "GetAccountSettings", "the account")
         return int(answer["AccountLimit"]["UnreservedConcurrentExecutions"])
+
+    async def _updated_after_all(
+        self,
+        function: FunctionName,
+        image_uri: str,
+        revision: str,
+        error: OutcomeUnknown | Changed,
+    ) -> None:
+        """Nothing if it has the image now. Unchanged raises `error` again, else `Conflict`."""
+        now = await self.state(function, LATEST)
+        if now.image_uri == image_uri:
+            return
+        if now.revision == revision and isinstance(error, OutcomeUnknown):
+            raise error
+        raise Conflict(
+            f"function '{function}' changed since it was read: it holds image {now.image_uri}",
+            operation=error.operation,
+            aws_code=error.aws_code,
+            request_id=error.request_id,
+            hint=hint_of(Changed),
+        ) from error
 
     async def _moved_after_all(
         self, alias: Alias, name: str, to: Version, error: OutcomeUnknown | Changed

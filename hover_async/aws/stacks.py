@@ -62,6 +62,7 @@ class CloudFormationStacks:
             status=stack["StackStatus"],
             reason=stack.get("StackStatusReason", ""),
             outputs={out["OutputKey"]: out["OutputValue"] for out in stack.get("Outputs", ())},
+            tags={tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())},
         )
 
     async def create(self, request: StackRequest) -> None:

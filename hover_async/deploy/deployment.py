@@ -22,14 +22,14 @@ from hover_async.deploy.warm import Warmth
 from hover_async.events import Step
 from hover_async.manifest import Manifest
 from hover_async.steps import Timed
-from hover_async.values import AWS_EDGE, BuildId, Edge, FunctionName, Role
+from hover_async.values import AWS_EDGE, BuildId, Edge, FunctionName, Lane, Role
 
 DEPENDS: Mapping[Step, Sequence[Step]] = {
     Step.UPLOAD: [],
     Step.PUSH: [],
     Step.LOCK: [Step.PUSH, Step.PREPARE],
     Step.STACK: [Step.LOCK],
-    Step.PUBLISH: [Step.STACK],
+    Step.PUBLISH: [Step.STACK, Step.LOCK],
     Step.WARM: [Step.LOCK],
     Step.BOOT: [Step.PUBLISH, Step.STACK, Step.UPLOAD],
     Step.COMMANDS: [Step.BOOT],
@@ -54,6 +54,7 @@ class Order:
     assets: Sequence[Asset]
     holder: Holder
     edge: Edge = AWS_EDGE
+    lane: Lane = Lane.STACK
 
     @property
     def functions(self) -> Sequence[FunctionName]:
@@ -93,6 +94,7 @@ class Deployment:
 
     stage: str
     build_id: BuildId
+    lane: Lane
     url: str
     distribution_domain: str
     api_url: str
@@ -113,6 +115,7 @@ class Deployment:
         return {
             "stage": self.stage,
             "build_id": self.build_id,
+            "lane": self.lane,
             "url": self.url,
             "distribution_domain": self.distribution_domain,
             "api_url": self.api_url,

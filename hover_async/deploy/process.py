@@ -36,6 +36,7 @@ from hover_async.deploy.activate import Aliases, plan_moves, read_aliases
 from hover_async.deploy.commands import CommandResults, run_commands
 from hover_async.deploy.converge import end_interrupted
 from hover_async.deploy.deployment import DEPENDS, Artifacts, Deployment, Order, Rehearsal
+from hover_async.deploy.direct import image_giver, require_direct
 from hover_async.deploy.go_live import go_live
 from hover_async.deploy.health import Health, check_health
 from hover_async.deploy.lock import StageLock, stage_lock
@@ -58,6 +59,7 @@ from hover_async.deploy.releases import (
     live_build,
     record_times,
     release_to_be,
+    stack_on_record,
     tell_of_unrecorded,
 )
 from hover_async.deploy.templates import Templates, plan_templates
@@ -69,11 +71,11 @@ from hover_async.errors import (
     StackFailed,
     WorkersNotStarted,
 )
-from hover_async.events import Reporter, Step
+from hover_async.events import DeployBegun, Reporter, Step
 from hover_async.ports import Cloud, ImagePusher
 from hover_async.steps import Timeline, step
 from hover_async.template import Template
-from hover_async.values import FunctionName, Role
+from hover_async.values import UNPUSHED, FunctionName, Lane, Role
 
 
 async def deploy_build(
@@ -88,6 +90,7 @@ async def deploy_build(
     Cancelling before activation moves no alias; during it, the flip is finished or undone first.
     """
     report = timeline = Timeline(report)
+    report(DeployBegun(order.build.stage, order.build.build_id, order.lane))
     try:
         async with stage_lock(cloud.documents, order.holder, report, wait_s=wait_s) as lock:
             artifacts, rehearsal, release = await make_and_rehearse(
@@ -112,6 +115,7 @@ async def deploy_build(
     return Deployment(
         stage=order.build.stage,
         build_id=order.build.build_id,
+        lane=order.lane,
         url=order.edge.url_of(domain),
         distribution_domain=domain,
         api_url=artifacts.stack.outputs["ApiUrl"],
@@ -177,7 +181,7 @@ async def make_artifacts(
         StandingQueues, Live, DeployableImage, Templates, Stack, Versions, Aliases
     ]:
         async with task_group() as grounds:
-            grounding = grounds.start_soon(stand_ground, order, places, cloud, report)
+            grounding = grounds.start_soon(look_around, order, places, cloud, report)
             pushing = grounds.start_soon(push)
         ground, queues = grounding.return_value
         image = pushing.return_value
@@ -194,7 +198,7 @@ async def make_artifacts(
         async with task_group() as functions:
             reading = functions.start_soon(read_aliases, list(live), cloud.functions)
             made = functions.start_soon(
-                stack_and_versions, order, templates, image, cloud, report, published
+                stack_and_versions, order, templates, live, image, cloud, report, published
             )
         stack, versions = made.return_value
         return standing, live, image, templates, stack, versions, reading.return_value
@@ -208,6 +212,21 @@ async def make_artifacts(
             order.assets, order.build.build_id, cloud.assets, cloud.documents, report
         )
     return Artifacts(uploaded, *standing_up.return_value)
+
+
+async def look_around(
+    order: Order, places: Feed[str], cloud: Cloud, report: Reporter
+) -> tuple[Ground, StandingQueues]:
+    """Stand on firm ground; a direct deploy is refused there, if it can be, and not after the push.
+
+    With the lock held it is asked again.
+    """
+    ground, queues = await stand_ground(order, places, cloud, report)
+    if order.lane is Lane.DIRECT:
+        uri = cloud.registry.deployable(UNPUSHED)
+        templates = await plan_templates(order.manifest, uri, ground.live, order.edge, cloud)
+        await require_direct(order.manifest, templates, ground.live, cloud)
+    return ground, queues
 
 
 async def stand_ground(
@@ -225,15 +244,24 @@ async def stand_ground(
 async def stack_and_versions(
     order: Order,
     templates: Templates,
+    live: Live,
     image: DeployableImage,
     cloud: Cloud,
     report: Reporter,
     published: Feed[Published],
 ) -> tuple[Stack, Versions]:
-    """Update the stack, and publish each function as soon as CloudFormation is done with it."""
+    """Update the stack, and publish each function as soon as CloudFormation is done with it.
+
+    Functions that it has not touched are given the image by themselves: all in the direct lane, and
+    those where a direct deploy left another one than their template has.
+    """
     updated = Feed[FunctionName]()
 
     async def stand_up() -> Stack:
+        if order.lane is Lane.DIRECT:
+            stack = await require_direct(order.manifest, templates, live, cloud)
+            updated.end()
+            return stack
         with step(report, Step.STACK) as done:
             return done(
                 await provision(
@@ -259,6 +287,7 @@ async def stack_and_versions(
                     report,
                     updated=updated,
                     published=published,
+                    give_image=image_giver(image.uri, cloud.functions, report),
                 )
             )
 
@@ -372,8 +401,10 @@ async def plan_release(order: Order, artifacts: Artifacts, cloud: Cloud) -> Rele
         sorted(order.manifest.environment),
         of_the_stack(order.manifest),
     )
-    activated = Activated(now(), Kind.DEPLOY, order.holder.who, versions)
-    return await release_to_be(release, activated, cloud.documents)
+    activated = Activated(now(), Kind.DEPLOY, order.holder.who, versions, lane=order.lane)
+    # The stack may have to roll back to the image in its template: nobody may take that away.
+    left = await stack_on_record(cloud.documents) if order.lane is Lane.DIRECT else None
+    return await release_to_be(release, activated, cloud.documents, stack=left)
 
 
 async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> bool:

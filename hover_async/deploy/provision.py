@@ -56,12 +56,13 @@ EVENTS_LAG_S = 1.0
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack stands as its template says. `done` is what it took to make it so."""
+    """The stack stands as its template says. `done` is what it took to make it so; in the direct
+    lane nothing, and the template is `left` at an earlier image."""
 
     name: str
     functions: Sequence[FunctionName]
     outputs: Mapping[str, str]
-    done: Literal["created", "updated", "unchanged"]
+    done: Literal["created", "updated", "unchanged", "left"]
 
     def __str__(self) -> str:
         return f"{self.name} {self.done}"

@@ -7,15 +7,16 @@ done).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from hover_async.concurrency import Feed, task_group
 from hover_async.deploy.versions import DEADLINE_S, is_active, is_updated, wait_until
 from hover_async.errors import VersionFailed
 from hover_async.events import Reporter, VersionPublished
-from hover_async.ports import Functions
+from hover_async.ports import Functions, FunctionState
 from hover_async.values import LATEST, BuildId, FunctionName, Version
 
 
@@ -49,19 +50,24 @@ async def publish_versions(
     *,
     updated: Feed[FunctionName],
     published: Feed[Published] | None = None,
+    give_image: Callable[[FunctionState, FunctionName], Awaitable[None]] | None = None,
     deadline_s: float = DEADLINE_S,
 ) -> Versions:
     """Publish every function once its own update is done; the same build gives the same version.
 
     `updated` tells which are done; when it ends, so are all others. Each version that has become
     Active is fed to `published`. No single wait is longer than `deadline_s`.
+    `give_image` is asked to update those that hold another image although nothing has updated them.
     Raises `VersionFailed` when a function or version fails, or holds another image than this
     build's; versions published by then stay, unused.
     """
     versions: dict[FunctionName, Version] = {}
 
-    async def publish(function: FunctionName) -> None:
+    async def publish(function: FunctionName, *, by_itself: bool = False) -> None:
         latest = await wait_until(is_updated, function, LATEST, lambdas, deadline_s)
+        if latest.image_uri != image_uri and by_itself and give_image:
+            await give_image(latest, function)
+            latest = await wait_until(is_updated, function, LATEST, lambdas, deadline_s)
         if latest.image_uri != image_uri:
             raise VersionFailed(
                 f"function '{function}' holds image {latest.image_uri}, not this build's",
@@ -89,5 +95,5 @@ async def publish_versions(
                     del waiting[function]
                     publishing.start_soon(publish, function)
         for function in waiting:
-            publishing.start_soon(publish, function)
+            publishing.start_soon(partial(publish, function, by_itself=True))
     return Versions({function: versions[function] for function in functions})

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from hover_async.iam.names import Names
 from hover_async.iam.policy import Grant, Policy
+from hover_async.values import Lane
 
 
-def deployer(names: Names, *, sealed_with: str | None) -> Policy:
-    """`sealed_with` is the KMS key of the stage's secrets, if it has any: an ARN, id or alias."""
+def deployer(names: Names, *, sealed_with: str | None, direct: bool = False) -> Policy:
+    """`sealed_with` is the KMS key of the stage's secrets, if it has any: an ARN, id or alias.
+
+    `direct`: who has it may deploy in the direct lane, whatever the manifest says.
+    """
     return Policy(
         [
             *_storage(names),
             *_images(names),
             *_beside(names),
             *_stack(names),
-            *_functions(names),
+            *_functions(names, direct=direct or names.manifest.deploy.code is Lane.DIRECT),
             *_secrets_key(names, sealed_with),
         ]
     )
@@ -206,7 +210,8 @@ def _certificate(names: Names) -> list[Grant]:
     ]
 
 
-def _functions(names: Names) -> list[Grant]:
+def _functions(names: Names, *, direct: bool) -> list[Grant]:
+    updating = ["lambda:UpdateFunctionCode"] if direct else []
     return [
         Grant(
             "Functions",
@@ -217,11 +222,12 @@ def _functions(names: Names) -> list[Grant]:
                 "lambda:InvokeFunction",
                 "lambda:PublishVersion",
                 "lambda:UpdateAlias",
+                *updating,
             ],
             [*names.functions, *names.versions],
             "versions are published, warmed, given the deploy commands, asked for their health, "
-            "and made live; the doctor adds up what they have reserved; queue functions of later "
-            "manifests are covered",
+            "and made live; in the direct lane they get their image; the doctor adds up what they "
+            "have reserved; queue functions of later manifests are covered",
         ),
         Grant(
             "Versions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -12,13 +12,14 @@ from hover_async.values import FunctionName
 
 @dataclass(frozen=True)
 class StackDescription:
-    """A stack as it stands. `outputs` are the template's, by name."""
+    """A stack as it stands. `outputs` are the template's, by name; `tags` those it was given."""
 
     id: str
     name: str
     status: str
     reason: str
     outputs: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

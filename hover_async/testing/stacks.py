@@ -44,6 +44,7 @@ class FakeStack:
     body: str
     reason: str = ""
     leaving: Mapping[FunctionName, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     cleaned_at_s: float = 0.0
     outputs: dict[str, str] = field(
         default_factory=lambda: {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
@@ -108,7 +109,9 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return None
-            return StackDescription(name, name, stack.status(), stack.reason, stack.outputs)
+            return StackDescription(
+                name, name, stack.status(), stack.reason, stack.outputs, stack.tags
+            )
 
     async def create(self, request: StackRequest) -> None:
         async with self.world.request("stacks.create", request.name):
@@ -154,7 +157,8 @@ class FakeStacks:
 
     def begin_update(self, request: StackRequest) -> bool:
         """False when there is nothing to update."""
-        if self.stacks[request.name].body == self.body(request):
+        standing = self.stacks[request.name]
+        if (standing.body, standing.tags) == (self.body(request), request.tags):
             return False
         self._operate(request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
         return True
@@ -278,6 +282,7 @@ class FakeStacks:
             template,
             body,
             leaving=leaving,
+            tags=request.tags,
             cleaned_at_s=ends_at_s + self.cleanup_s if leaving else 0.0,
         )
         self.stacks[request.name] = stack
@@ -298,6 +303,7 @@ class FakeStacks:
         """The function has its new image, which Lambda makes ready until `done_at_s`."""
         function = self.lambdas.functions.setdefault(change.name, FakeFunction(change.image_uri))
         function.image_uri, function.updated_at_s = change.image_uri, done_at_s
+        function.updates += 1
 
     def finish(self, operation: Operation, change: FunctionChange, *, at_s: float) -> None:
         """The function is as the template says, and stays so."""

@@ -210,8 +210,8 @@ def is_allowed(granted: Mapping[str, Any], action: str, resources: Sequence[str]
 
 async def everything(stage: Stage) -> None:
     """A stage's life: secrets, examined, planned, deployed, planned, deployed again with another
-    memory, another timeout, and a queue that is there already; deployed once more, keeping nothing
-    of before, and rolled back."""
+    memory, another timeout, and a queue that is there already; then only another image; deployed
+    once more, keeping nothing of before, and rolled back."""
     project, target = stage.project, hover_async.local_target()
     (project / ".hover" / "dev-secrets.plain.env").write_text("TOKEN=of-the-shop\n")
     await hover_async.encrypt_secrets("dev", project=project, target=target, create_key=True)
@@ -223,6 +223,10 @@ async def everything(stage: Stage) -> None:
     stage.manifest(r"^(http:\n  memory:) 1024", r"\1 2048\n  concurrency: 20")
     stage.manifest(r"^    timeout: 60", "    timeout: 90")
     stage.manifest(r"- default", "- default\n      - found")
+    await hover_async.build("dev", project=project, skip_tests=True)
+    await hover_async.plan(project=project, target=target)
+    await hover_async.deploy(project=project, target=target)
+    stage.edit(".hover/dev.yml", lambda text: text + "\ndeploy: {code: direct}\n")
     await hover_async.build("dev", project=project, skip_tests=True)
     await hover_async.plan(project=project, target=target)
     await hover_async.deploy(project=project, target=target)

@@ -71,6 +71,58 @@ async def invoke(lambdas: LambdaFunctions, repeatable: Repeatable) -> object:
     return await lambdas.invoke(F, Version("2"), b"{}", timeout_s=60, repeatable=repeatable)
 
 
+URI = "repository@sha256:new"
+
+
+async def update(lambdas: LambdaFunctions) -> None:
+    await lambdas.update_code(F, URI, revision="r1")
+
+
+def latest(image_uri: str, revision: str) -> dict[str, Any]:
+    return {"Configuration": {"RevisionId": revision}, "Code": {"ImageUri": image_uri}}
+
+
+async def test_an_update_of_code_sends_the_revision() -> None:
+    """The image is given only to what was read, and no version is made of it unseen."""
+    lambdas, client = adapter(UpdateFunctionCode=[{}])
+    await update(lambdas)
+    sent = {"FunctionName": F, "ImageUri": URI, "RevisionId": "r1"}
+    assert client.asked == [("update_function_code", sent)]
+
+
+@pytest.mark.parametrize("failure", UNKNOWN)
+async def test_an_update_whose_answer_was_lost_but_happened(failure: Any) -> None:
+    """After a lost answer the function is read: with the image, it has succeeded."""
+    lambdas, client = adapter(UpdateFunctionCode=[failure()], GetFunction=[latest(URI, "r2")])
+    await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 1
+
+
+@pytest.mark.parametrize("failure", UNKNOWN)
+async def test_an_update_whose_answer_was_lost_and_did_not_happen(failure: Any) -> None:
+    """After a lost answer the function is read: unchanged, the update is sent again."""
+    lambdas, client = adapter(UpdateFunctionCode=[failure(), {}], GetFunction=[latest("old", "r1")])
+    await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 2
+
+
+@pytest.mark.parametrize("failure", [*UNKNOWN, lambda: refused("PreconditionFailedException", 412)])
+async def test_an_update_that_somebody_else_forestalled(failure: Any) -> None:
+    """Another image under another revision is a conflict that names it; nothing is sent again."""
+    lambdas, client = adapter(UpdateFunctionCode=[failure()], GetFunction=[latest("other", "r9")])
+    with pytest.raises(Conflict, match="holds image other"):
+        await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 1
+
+
+async def test_an_update_of_a_busy_function_waits() -> None:
+    """While Lambda works on the function it refuses, and is asked again."""
+    busy = refused("ResourceConflictException", 409)
+    lambdas, client = adapter(UpdateFunctionCode=[busy, busy, {}])
+    await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 3
+
+
 async def test_a_move_sends_empty_routing() -> None:
     """A move is conditional on the revision and always clears the routing weights."""
     lambdas, client = adapter(UpdateAlias=[alias("2", "r2")])

@@ -32,6 +32,7 @@ from tests.unit.stacks import IMAGE
 CFN_LINT = "from cfnlint.runner import main; main()"
 ACCOUNT = "123456789012"
 FULL: Mapping[str, Any] = {
+    "deploy": {"code": "direct"},
     "alarms": {"topic": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alarms"},
     "http": {
         "warm": 3,
@@ -216,7 +217,8 @@ def test_other_partitions_have_their_own_arns() -> None:
 
 
 def test_only_what_a_stage_has_is_granted() -> None:
-    """Without queues, secrets, vpc, warming, tags or certificate their actions are not there."""
+    """Without queues, secrets, vpc, warming, tags, certificate or the direct lane their actions are
+    not there."""
     small = manifest(http={"warm": 0, "access-log": False})
     full = manifest(**FULL)
     lean = iam.policy(iam.PolicyName.LAMBDA_ROLE, small, stage="dev").as_json()
@@ -228,6 +230,7 @@ def test_only_what_a_stage_has_is_granted() -> None:
         "acm:DescribeCertificate",
         "cloudformation:TagResource",
         "ecr:TagResource",
+        "lambda:UpdateFunctionCode",
         "logs:TagResource",
     }
     lean_stack = set(actions(document(iam.PolicyName.STACK_ROLE, small)))

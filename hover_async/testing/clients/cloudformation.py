@@ -33,6 +33,7 @@ class CloudFormationClient:
                 "StackStatus": stack.status(),
                 "StackStatusReason": stack.reason,
                 "Outputs": outputs,
+                "Tags": [{"Key": key, "Value": value} for key, value in stack.tags.items()],
             }
             return {"Stacks": [about]}
 
