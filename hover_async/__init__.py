@@ -17,12 +17,17 @@ from hover_async.api import (
     encrypt_secrets,
     list_secrets,
     local_target,
+    lock_holder,
     plan,
     policy,
+    recover,
+    releases,
+    rollback,
+    unlock,
 )
 from hover_async.errors import HoverError
 from hover_async.events import Event, Reporter
-from hover_async.values import BuildId
+from hover_async.values import BuildId, Lane
 from hover_async.version import __version__
 
 __all__ = [
@@ -30,6 +35,7 @@ __all__ = [
     "BuildId",
     "Event",
     "HoverError",
+    "Lane",
     "Reporter",
     "Target",
     "__version__",
@@ -42,6 +48,11 @@ __all__ = [
     "events",
     "list_secrets",
     "local_target",
+    "lock_holder",
     "plan",
     "policy",
+    "recover",
+    "releases",
+    "rollback",
+    "unlock",
 ]

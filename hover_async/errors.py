@@ -9,7 +9,9 @@
     │   ├── StageMismatch               the build is of another stage than the one named
     │   ├── ProjectError                the project directory is not what a build needs
     │   ├── SecretsMissing              the stage has no such file of secrets
-    │   └── SecretsDamaged              the encrypted secrets are not what was written for the stage
+    │   ├── SecretsDamaged              the encrypted secrets are not what was written for the stage
+    │   ├── RecordDamaged               a record in the stage's bucket is not what was written there
+    │   └── RollbackRefused             the release cannot be gone back to as a whole
     ├── DockerError                     the Docker Engine refused or failed
     │   ├── DockerUnavailable           no engine answers
     │   ├── ImageBuildFailed            a Dockerfile step failed; carries its output
@@ -29,6 +31,7 @@
     │   ├── AssetChanged                a file changed while it was being sent
     │   ├── StackFailed                 CloudFormation failed or rolled back
     │   ├── StackUnusable               the stack is in a state no update can start from
+    │   ├── DirectRefused               only the stack can deploy this; carries every reason
     │   ├── QueueTaken                  a queue of this name belongs to another stage
     │   ├── VersionFailed               a function or its new version never became Active
     │   ├── WarmingFailed               the new image cannot boot
@@ -38,6 +41,7 @@
     ├── LockHeld                        exit 3: another deploy of this stage is running
     ├── ActivationRestored              exit 4: the flip failed and every alias was put back
     ├── ActivationMixed                 exit 5: the flip failed and could not be undone everywhere
+    │   └── AliasesElsewhere            ... aliases were moved by somebody else since
     ├── WorkersNotStarted               live, but the workers of new functions are still off
     ├── OutputLost                      what came of the work could not be written down
     ├── LocalError                      the local AWS cannot be started or used
@@ -141,6 +145,14 @@ class SecretsMissing(UsageError):
 
 class SecretsDamaged(UsageError):
     code = "secrets-damaged"
+
+
+class RecordDamaged(UsageError):
+    code = "record-damaged"
+
+
+class RollbackRefused(UsageError):
+    code = "rollback-refused"
 
 
 # Docker
@@ -273,6 +285,19 @@ class StackUnusable(DeployError):
     code = "stack-unusable"
 
 
+class DirectRefused(DeployError):
+    """More than the image would change, so the direct lane is not for it. `reasons`: each one."""
+
+    code = "direct-refused"
+
+    def __init__(self, message: str, *, reasons: Sequence[str], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(reasons)
+
+    def details(self) -> Mapping[str, object]:
+        return {**super().details(), "reasons": list(self.reasons)}
+
+
 class QueueTaken(DeployError):
     code = "queue-taken"
 
@@ -333,6 +358,12 @@ class ActivationMixed(HoverError):
 
     def details(self) -> Mapping[str, object]:
         return {**super().details(), "live": self.live}
+
+
+class AliasesElsewhere(ActivationMixed):
+    """Of an interrupted activation, aliases that are neither where they were nor where they go."""
+
+    code = "aliases-elsewhere"
 
 
 class WorkersNotStarted(HoverError):

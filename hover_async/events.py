@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Protocol
 
-from hover_async.values import FunctionName, Version
+from hover_async.values import BuildId, FunctionName, Lane, Version
 
 
 class Step(StrEnum):
@@ -38,9 +38,21 @@ class Step(StrEnum):
     ACTIVATE = "activate"
     WORKERS = "workers"
     RECORD = "record"
+    RECOVER = "recover"
+    CHECK = "check"
+    PRUNE = "prune"
     # plan
     READ = "read"
     CHANGE_SET = "change set"
+
+
+@dataclass(frozen=True)
+class DeployBegun:
+    """The first event of a deploy: what is deployed, and in which lane."""
+
+    stage: str
+    build_id: BuildId
+    lane: Lane
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,13 @@ class ResourceChanged:
 
 
 @dataclass(frozen=True)
+class CodeUpdated:
+    """A function was given the build's image by itself, not by its stack."""
+
+    function: str
+
+
+@dataclass(frozen=True)
 class VersionPublished:
     function: str
     version: str
@@ -129,6 +148,15 @@ class LiveNow:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """The step waits for somebody else, for at most `seconds` from now."""
+
+    step: Step
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something a user should know that does not stop the work."""
 
@@ -137,16 +165,19 @@ class Warned:
 
 
 Event = (
-    StepStarted
+    DeployBegun
+    | StepStarted
     | StepFinished
     | StepFailed
     | Progress
     | Output
     | ResourceChanged
+    | CodeUpdated
     | VersionPublished
     | ContainerWarmed
     | AliasMoved
     | LiveNow
+    | Waiting
     | Warned
 )
 

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import anyio
 
 from hover_async.assets import plan_assets
-from hover_async.aws.objects import open_objects
+from hover_async.aws.objects import Objects
 from hover_async.aws.service import Service
 from hover_async.aws.signing import Key
 from hover_async.aws.storage import S3Assets
-from hover_async.aws.wire import Place
+from hover_async.aws.wire import Place, open_wire
 from hover_async.deploy.ledger import ledger_key
 from hover_async.deploy.upload import UploadedAssets, upload_assets
 from hover_async.events import silent
@@ -26,7 +26,8 @@ from hover_async.values import BuildId
 BEFORE, NOW = BuildId("b20261125T063100Z-00000001"), BuildId("b20261125T063200Z-00000002")
 
 
-async def key() -> Key:
+async def key(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
+    del is_expired
     return Key("AKIDEXAMPLE", "a-secret")
 
 
@@ -40,7 +41,7 @@ async def send(
     documents = FakeDocuments(World(latency_s={"documents.create": 0, "documents.read": 0}))
     if ledger:
         await documents.create(ledger_key(BEFORE), ledger)
-    async with open_objects(place, key, region="us-east-1", prefix="/bucket/") as objects:
+    async with open_wire(place) as wire:
         store = S3Assets(
             Service(None),  # the SDK's client: it is asked for nothing but multipart uploads
             "bucket",
@@ -48,7 +49,7 @@ async def send(
             region="us-east-1",
             base_url=url,
             tags={},
-            objects=objects,
+            objects=Objects(wire, key, region="us-east-1", prefix="/bucket/"),
         )
         assets = plan_assets(root, lambda _: "public, max-age=31536000, immutable")
         done = await upload_assets(

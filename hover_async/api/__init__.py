@@ -6,7 +6,8 @@ importing `hover_async` and `hover-async --help` stay quick.
 
     target.py     where AWS is: the real one, or the local one
     project.py    the project's stages and its build
-    building.py   deploying.py   examining.py   policies.py   secrets.py
+    building.py   deploying.py   recovering.py   releasing.py
+    examining.py   policies.py   secrets.py
 """
 
 import hover_async.build
@@ -16,6 +17,8 @@ from hover_async.api.building import build
 from hover_async.api.deploying import deploy, plan
 from hover_async.api.examining import doctor
 from hover_async.api.policies import policy
+from hover_async.api.recovering import lock_holder, recover, unlock
+from hover_async.api.releasing import releases, rollback
 from hover_async.api.secrets import decrypt_secrets, encrypt_secrets, list_secrets
 from hover_async.api.target import AWS, Target, local_target
 
@@ -29,6 +32,11 @@ __all__ = [
     "encrypt_secrets",
     "list_secrets",
     "local_target",
+    "lock_holder",
     "plan",
     "policy",
+    "recover",
+    "releases",
+    "rollback",
+    "unlock",
 ]

@@ -11,8 +11,8 @@ import base64
 import hashlib
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -25,15 +25,21 @@ from hover_async.aws.retry import Policy, repeated
 from hover_async.aws.service import Answer
 from hover_async.aws.signing import Key, Signer, quoted
 from hover_async.aws.wire import Answer as HttpAnswer
-from hover_async.aws.wire import BrokenOff, NoConnection, Place, Wire, open_wire
+from hover_async.aws.wire import BrokenOff, NoConnection, Wire
+from hover_async.errors import CredentialsError
 
-Credentials = Callable[[], Awaitable[Key]]
-"""The credentials as they are now; refreshed where they run out."""
+Credentials = Callable[[bool], Awaitable[Key]]
+"""The credentials as they are now; with True found anew, for AWS calls the last ones expired."""
 
 MOST_AT_ONCE = 160
 """What a deploy has in hand at most: `UploadLimits`, and some room."""
 START_AT_ONCE = 16
 """S3 splits a new prefix under load only after a while: a deploy does not start with all it has."""
+FAILED = 300
+"""HTTP statuses from here on are no success."""
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
+REDIRECTS = frozenset({301, 302, 307, 308, "AuthorizationHeaderMalformed"})
+"""The bucket is in another region, by status, or by code where S3 has it so."""
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
 HEADERS = {
     "CacheControl": "cache-control",
@@ -49,6 +55,10 @@ HEADERS = {
 QUERY = {"PartNumber": "partNumber", "UploadId": "uploadId"}
 """What the parameters of the calls are in HTTP (S3's API reference)."""
 ELEMENT = re.compile(rb"<(Code|Message|RequestId)>([^<]*)</")
+
+
+class Elsewhere(Exception):
+    """S3 redirects the request; the SDK knows how to follow."""
 
 
 class Objects:
@@ -71,7 +81,10 @@ class Objects:
         self._pace = Pace(at_once)
 
     async def call(self, policy: Policy, operation: str, key: str, /, **parameters: Any) -> Answer:
-        """As the SDK's call: `ETag` is in the answer. Raises `AwsError` alone."""
+        """As the SDK's call: `ETag` is in the answer.
+
+        Raises `AwsError`, and `Elsewhere` where S3 redirects.
+        """
         body: bytes = parameters.pop("Body", b"")
         source = parameters.pop("CopySource", None)
         headers = {HEADERS[name]: value for name, value in parameters.items() if name in HEADERS}
@@ -79,37 +92,36 @@ class Objects:
             headers["x-amz-copy-source"] = quoted(f"{source['Bucket']}/{source['Key']}")
         query = {QUERY[name]: str(value) for name, value in parameters.items() if name in QUERY}
 
+        request = _Request(operation, key, query, headers, body)
+
         async def send() -> Answer:
-            return await self._send(operation, key, query, headers, body)
+            try:
+                return await self._send(request, await self._credentials(False))
+            except CredentialsError as error:
+                if error.aws_code not in EXPIRED:
+                    raise
+            return await self._send(request, await self._credentials(True))
 
         return await repeated(policy, send)
 
-    async def _send(
-        self,
-        operation: str,
-        key: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Answer:
-        checksum = headers.get("x-amz-checksum-sha256")
-        head = self._signer.head(
-            "PUT",
-            self._prefix + quoted(key),
-            query,
-            {**headers, "host": self._wire.place.header},
-            body_sha256=base64.b64decode(checksum).hex() if checksum else EMPTY_SHA256,
-            length=len(body),
-            key=await self._credentials(),
-            now=datetime.now(UTC),
-        )
+    async def _send(self, request: _Request, key: Key) -> Answer:
         turn = await self._pace.turn()
         try:
-            answer = _read(await self._wire.send(head, body), operation, key)
+            head = self._signer.head(
+                "PUT",
+                self._prefix + quoted(request.key),
+                request.query,
+                {**request.headers, "host": self._wire.place.header},
+                body_sha256=request.body_sha256,
+                length=len(request.body),
+                key=key,
+                now=datetime.now(UTC),
+            )
+            answer = _read(await self._wire.send(head, request.body), request)
         except NoConnection as error:
-            raise _failed(NotSent, operation, key, str(error)) from error
+            raise request.failed(NotSent, str(error)) from error
         except BrokenOff as error:
-            raise _failed(AnswerLost, operation, key, str(error)) from error
+            raise request.failed(AnswerLost, str(error)) from error
         except RateLimited:
             self._pace.complain(turn)
             raise
@@ -117,6 +129,29 @@ class Objects:
             self._pace.done()
         self._pace.went_well(turn)
         return answer
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A call of the SDK as HTTP has it; `headers` without those that signing adds."""
+
+    operation: str
+    key: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def body_sha256(self) -> str:
+        checksum = self.headers.get("x-amz-checksum-sha256")
+        return base64.b64decode(checksum).hex() if checksum else EMPTY_SHA256
+
+    def failed(self, kind: type[NotSent | AnswerLost], found: str) -> NotSent | AnswerLost:
+        return kind(
+            f"{self.operation} of '{self.key}': {found}",
+            operation=self.operation,
+            hint=hint_of(kind),
+        )
 
 
 class Pace:
@@ -168,40 +203,25 @@ class Pace:
             self._waiting.popleft().set()
 
 
-@asynccontextmanager
-async def open_objects(
-    place: Place, credentials: Credentials, *, region: str, prefix: str, at_once: int = MOST_AT_ONCE
-) -> AsyncIterator[Objects]:
-    """Calls whose connections are closed at the end."""
-    async with open_wire(place) as wire:
-        yield Objects(wire, credentials, region=region, prefix=prefix, at_once=at_once)
-
-
-def _read(answer: HttpAnswer, operation: str, key: str) -> Answer:
+def _read(answer: HttpAnswer, request: _Request) -> Answer:
     """The answer as the SDK gives it; S3 may tell of a failed copy inside a 200."""
     said = dict(ELEMENT.findall(answer.body)) if b"<Error" in answer.body[:512] else {}
-    if answer.status < 300 and not said:  # noqa: PLR2004 - HTTP
+    if answer.status < FAILED and not said:
         if "etag" not in answer.headers and b"<CopyObjectResult" not in answer.body:
-            raise _failed(AnswerLost, operation, key, "a page was answered, and not by S3")
+            raise request.failed(AnswerLost, "a page was answered, and not by S3")
         return {"ETag": answer.headers.get("etag", "")}
-    error = {
-        "Code": _text(said, b"Code") or str(answer.status),
-        "Message": _text(said, b"Message"),
-    }
+    code = _text(said, b"Code") or str(answer.status)
+    if answer.status in REDIRECTS or code in REDIRECTS:
+        raise Elsewhere(code)
+    error = {"Code": code, "Message": _text(said, b"Message")}
     about = {
         # an error inside a 200 is S3's own failure: it may have begun to act
-        "HTTPStatusCode": answer.status if answer.status >= 300 else 500,  # noqa: PLR2004 - HTTP
+        "HTTPStatusCode": answer.status if answer.status >= FAILED else 500,
         "RequestId": answer.headers.get("x-amz-request-id") or _text(said, b"RequestId"),
     }
     response: Any = {"Error": error, "ResponseMetadata": about}
-    raise translate(ClientError(response, operation), operation, f"'{key}'")
+    raise translate(ClientError(response, request.operation), request.operation, f"'{request.key}'")
 
 
 def _text(said: Mapping[bytes, bytes], name: bytes) -> str:
     return unescape(said.get(name, b"").decode(errors="replace"))
-
-
-def _failed(
-    kind: type[NotSent | AnswerLost], operation: str, key: str, found: str
-) -> NotSent | AnswerLost:
-    return kind(f"{operation} of '{key}': {found}", operation=operation, hint=hint_of(kind))

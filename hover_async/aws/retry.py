@@ -82,6 +82,10 @@ PUBLISH = Policy(
     (*HARMLESS, OutcomeUnknown, Busy),
     budget_s=300,
 )
+UPDATE_CODE = Policy(
+    "conditional on the revision; a lost answer is looked up before it is sent again",
+    (*HARMLESS, OutcomeUnknown, Busy),
+)
 MOVE_ALIAS = Policy(
     "conditional on the revision; a lost answer is looked up before it is sent again",
     (*HARMLESS, OutcomeUnknown, Busy),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,32 +15,30 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import BotoCoreError
-from botocore.httpsession import where
-from botocore.utils import get_environ_proxies
 
 from hover_async.aws.change_sets import CloudFormationChangeSets
 from hover_async.aws.errors import translate
 from hover_async.aws.facts import AwsFacts, Services
-from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.functions import LambdaFunctions
 from hover_async.aws.keys import KmsKeys
 from hover_async.aws.logs import CloudWatchLogGroups
-from hover_async.aws.objects import Objects, open_objects
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.object_access import open_objects
+from hover_async.aws.pacing import Pacers, shared_pacers
 from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
 from hover_async.aws.service import Service
-from hover_async.aws.signing import Key
 from hover_async.aws.stacks import CloudFormationStacks
 from hover_async.aws.storage import S3Assets, S3Documents
-from hover_async.aws.wire import Place
 from hover_async.errors import CredentialsError, EndpointUnreachable, Rejected
 from hover_async.ports import Cloud, Keys
 from hover_async.values import Architecture
 from hover_async.version import __version__
 
 CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 25
+"""A good part of the 60 s in which a call may be repeated: one answer that never comes is asked for
+again. It counts from the last byte that was sent or received, however long these may take."""
 QUICK_READ_TIMEOUT_S = 12
 """For calls that answer at once or not at all: well below what the callers of aliases and of the
 lock wait, so that a lost answer is looked up in time."""
@@ -81,7 +77,9 @@ async def open_cloud(
         s3 = await opener.open("s3", connections=max_connections)
         records = await opener.open("s3", read_timeout_s=QUICK_READ_TIMEOUT_S)
         lambdas = await opener.open(
-            "lambda", read_timeout_s=QUICK_READ_TIMEOUT_S, pacer=Pacer(), unpaced=UNPACED
+            "lambda",
+            read_timeout_s=QUICK_READ_TIMEOUT_S,
+            pacers=shared_pacers(identity.account, endpoint_url or region),
         )
         invocations = await opener.open(
             "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
@@ -97,7 +95,15 @@ async def open_cloud(
                 region=region,
                 base_url=f"{address.objects}/{bucket}",
                 tags=tags,
-                objects=await opener.open_objects(s3.endpoint_url, bucket),
+                objects=await clients.enter_async_context(
+                    open_objects(
+                        opener.session,
+                        s3.endpoint_url,
+                        bucket,
+                        region=region,
+                        is_local=endpoint_url is not None,
+                    )
+                ),
             ),
             documents=S3Documents(records, bucket, owner=identity.account),
             registry=EcrRegistry(
@@ -209,8 +215,7 @@ class _Opener:
         *,
         connections: int = FEW_CONNECTIONS,
         read_timeout_s: float = READ_TIMEOUT_S,
-        pacer: Pacer | None = None,
-        unpaced: frozenset[str] = frozenset(),
+        pacers: Pacers | None = None,
     ) -> Service:
         config = AioConfig(
             http_session_cls=_kept_alive,
@@ -236,51 +241,7 @@ class _Opener:
                 f"'{self.endpoint_url}' is no endpoint: {error}",
                 hint="give a whole URL, such as http://localhost:4566",
             ) from error
-        return Service(client, pacer=pacer, unpaced=unpaced)
-
-    async def open_objects(self, s3_url: str, bucket: str) -> Objects | None:
-        """S3's frequent calls on connections of their own; None where a proxy is to be used."""
-        url = urlsplit(s3_url)
-        if not _is_loopback(s3_url) and get_environ_proxies(s3_url):
-            return None
-        host = url.hostname or ""
-        is_by_path = bool(self.endpoint_url) or "." in bucket  # fits no certificate of S3's
-        place = Place(
-            host if is_by_path else f"{bucket}.{host}",
-            url.port or (443 if url.scheme == "https" else 80),
-            self._tls() if url.scheme == "https" else None,
-        )
-        return await self.clients.enter_async_context(
-            open_objects(
-                place,
-                self._key,
-                region=self.region,
-                prefix=f"{url.path.rstrip('/')}/{bucket}/" if is_by_path else "/",
-            )
-        )
-
-    async def _key(self) -> Key:
-        credentials = await self.session.get_credentials()
-        try:
-            frozen = await credentials.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise translate(error, "refreshing credentials", "") from error
-        return Key(frozen.access_key, frozen.secret_key, frozen.token)
-
-    def _tls(self) -> ssl.SSLContext:
-        """As the SDK verifies: against the bundle that is configured, or its own."""
-        configured = self.session._session.get_config_variable("ca_bundle")  # noqa: SLF001 - it has no other
-        bundle = Path(configured or os.environ.get("REQUESTS_CA_BUNDLE") or where())
-        try:
-            return ssl.create_default_context(
-                cafile=str(bundle) if bundle.is_file() else None,
-                capath=str(bundle) if bundle.is_dir() else None,
-            )
-        except OSError as error:
-            raise Rejected(
-                f"'{bundle}' holds no certificates: {error}",
-                hint="AWS_CA_BUNDLE, or ca_bundle of the profile, names a file of certificates",
-            ) from error
+        return Service(client, pacers=pacers)
 
 
 def _kept_alive(

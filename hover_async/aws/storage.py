@@ -9,24 +9,29 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from hover_async.aws.bucket import ensure_bucket
 from hover_async.aws.errors import Changed
-from hover_async.aws.objects import Objects
+from hover_async.aws.objects import Elsewhere, Objects
 from hover_async.aws.retry import (
     COMPARE_AND_SET,
     COMPLETE,
+    FORGET,
     NEW_UPLOAD,
     READ,
     SAME_BYTES,
     Policy,
 )
 from hover_async.aws.service import Answer, Service
-from hover_async.errors import Conflict, NotFound
+from hover_async.errors import AccessDenied, AwsError, Conflict, NotFound
 from hover_async.ports import Document, ObjectHeaders, Part
+
+DELETED_AT_ONCE = 1_000
+"""S3's most."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,29 @@ class _Bucket:
             **parameters,
         )
 
+    async def keys(self, prefix: str) -> Mapping[str, int]:
+        listing = self.s3.pages(
+            "ListObjectsV2",
+            f"'{self.name}/{prefix}'",
+            token="ContinuationToken",  # noqa: S106 - the name of a parameter
+            next_token="NextContinuationToken",  # noqa: S106 - the same
+            Bucket=self.name,
+            Prefix=prefix,
+            ExpectedBucketOwner=self.owner,
+        )
+        async with listing as pages:
+            return {
+                entry["Key"]: entry["Size"]
+                async for page in pages
+                for entry in page.get("Contents", ())
+            }
+
 
 class S3Assets:
     """`AssetStore` over a bucket.
 
-    `objects` carries what comes by the thousand; without it (a proxy stands between us and S3) the
-    SDK does that, too.
+    `objects` carries what comes by the thousand; without it (a proxy is to be used), and where S3
+    redirects, the SDK does.
     """
 
     def __init__(
@@ -83,21 +105,7 @@ class S3Assets:
         return f"{self._base_url}/{quote(key, safe='/~')}"
 
     async def keys(self, prefix: str) -> Mapping[str, int]:
-        listing = self._bucket.s3.pages(
-            "ListObjectsV2",
-            f"'{self._bucket.name}/{prefix}'",
-            token="ContinuationToken",  # noqa: S106 - the name of a parameter
-            next_token="NextContinuationToken",  # noqa: S106 - the same
-            Bucket=self._bucket.name,
-            Prefix=prefix,
-            ExpectedBucketOwner=self._bucket.owner,
-        )
-        async with listing as pages:
-            return {
-                entry["Key"]: entry["Size"]
-                async for page in pages
-                for entry in page.get("Contents", ())
-            }
+        return await self._bucket.keys(prefix)
 
     async def put(self, key: str, body: bytes, headers: ObjectHeaders, *, sha256: str) -> None:
         await self._call_often(
@@ -114,6 +122,20 @@ class S3Assets:
             ChecksumAlgorithm="SHA256",
             **_fields(headers),
         )
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for batch in (
+            keys[at : at + DELETED_AT_ONCE] for at in range(0, len(keys), DELETED_AT_ONCE)
+        ):
+            answer = await self._bucket.s3.call(
+                FORGET,
+                "DeleteObjects",
+                f"'{self._bucket.name}/{batch[0]}' and others",
+                Bucket=self._bucket.name,
+                Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
+                ExpectedBucketOwner=self._bucket.owner,
+            )
+            _require_deleted(answer, self._bucket.name)
 
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         answer = await self._bucket.call(
@@ -162,11 +184,12 @@ class S3Assets:
 
     async def _call_often(self, operation: str, key: str, /, **parameters: Any) -> Answer:
         """A call that writes the same bytes again when it is repeated."""
-        if self._objects is None:
-            return await self._bucket.call(SAME_BYTES, operation, key, **parameters)
-        return await self._objects.call(
-            SAME_BYTES, operation, key, ExpectedBucketOwner=self._bucket.owner, **parameters
-        )
+        if self._objects:
+            with suppress(Elsewhere):
+                return await self._objects.call(
+                    SAME_BYTES, operation, key, ExpectedBucketOwner=self._bucket.owner, **parameters
+                )
+        return await self._bucket.call(SAME_BYTES, operation, key, **parameters)
 
     async def _is_complete(self, key: str, parts: Sequence[Part], size_bytes: int) -> bool:
         try:
@@ -193,6 +216,9 @@ class S3Documents:
         except NotFound:
             return None
         return Document(answer["Body"], answer["ETag"])
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        return list(await self._bucket.keys(prefix))
 
     async def create(self, key: str, body: bytes) -> str:
         return await self._write(key, body, IfNoneMatch="*")
@@ -237,6 +263,19 @@ class S3Documents:
                 hint="something else deleted it meanwhile; look, then repeat",
             ) from error
         return str(answer["ETag"])
+
+
+def _require_deleted(answer: Answer, bucket: str) -> None:
+    """Each object has an outcome of its own, in an answer that says 200."""
+    for failure in answer.get("Errors", ()):
+        code = str(failure.get("Code", ""))
+        kind = AccessDenied if code == "AccessDenied" else AwsError
+        raise kind(
+            f"DeleteObjects of '{bucket}/{failure.get('Key', '')}': {code}: "
+            f"{failure.get('Message', '')}",
+            operation="DeleteObjects",
+            aws_code=code,
+        )
 
 
 def composite_sha256(parts: Sequence[Part]) -> str:

@@ -7,11 +7,10 @@ TLS by the socket itself, answers that are short. Everything else of AWS goes th
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -30,6 +29,10 @@ READ_BYTES = 64 * 1024
 TOGETHER_BYTES = 64 * 1024
 """Up to this, head and body are one write: one record of TLS, one packet train."""
 LARGEST_ANSWER_BYTES = 1024 * 1024
+
+
+Address = tuple[int, tuple[object, ...]]
+"""A family and what `connect` takes."""
 
 
 class NoConnection(Exception):
@@ -74,8 +77,7 @@ class Wire:
         self.place = place
         self._idle: list[_Connection] = []
         self._under_way_bytes = 0
-        self._addresses: list[tuple[int, tuple[object, ...]]] = []
-        self._next = itertools.count()
+        self._addresses: list[Address] = []
 
     async def send(self, head: bytes, body: bytes) -> Answer:
         """The answer to a request that may safely be sent twice.
@@ -115,23 +117,28 @@ class Wire:
         return answer
 
     async def _open(self) -> _Connection:
+        failure: Exception
         try:
             with fail_after(CONNECT_TIMEOUT_S):
-                return await _open(self.place, await self._address())
-        except TimeoutError as error:
-            raise NoConnection(f"no connection within {CONNECT_TIMEOUT_S} s") from error
-        except OSError as error:  # ssl.SSLError and its certificate errors included
-            self._addresses = []
-            raise NoConnection(str(error)) from error
+                for family, address in await self._turned_addresses():
+                    try:
+                        return await _open(self.place, family, address)
+                    except OSError as error:  # certificates that do not verify included
+                        failure = error
+        except TimeoutError:
+            failure = NoConnection(f"no connection within {CONNECT_TIMEOUT_S} s")
+        except OSError as error:  # no such host
+            failure = error
+        self._addresses = []
+        raise NoConnection(str(failure)) from failure
 
-    async def _address(self) -> tuple[int, tuple[object, ...]]:
-        """The host's addresses in turn: S3 names several, and each takes its share."""
+    async def _turned_addresses(self) -> Sequence[Address]:
+        """The host's addresses, another one first each time, so that each gets its share."""
         if not self._addresses:
-            found = await getaddrinfo(
-                self.place.host, self.place.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-            )
+            found = await getaddrinfo(self.place.host, self.place.port, type=socket.SOCK_STREAM)
             self._addresses = [(family, address) for family, _, _, _, address in found]
-        return self._addresses[next(self._next) % len(self._addresses)]
+        self._addresses.append(self._addresses.pop(0))
+        return list(self._addresses)
 
 
 @asynccontextmanager
@@ -144,8 +151,7 @@ async def open_wire(place: Place) -> AsyncIterator[Wire]:
         wire.close()
 
 
-async def _open(place: Place, address: tuple[int, tuple[object, ...]]) -> _Connection:
-    family, where = address
+async def _open(place: Place, family: int, address: tuple[object, ...]) -> _Connection:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setblocking(False)
@@ -157,7 +163,7 @@ async def _open(place: Place, address: tuple[int, tuple[object, ...]]) -> _Conne
             if hasattr(socket, name):  # the last two are not everywhere
                 opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         with suppress(BlockingIOError):
-            opened.connect(where)
+            opened.connect(address)
         await wait_writable(opened)
         _check_connected(opened)
         if place.tls is None:

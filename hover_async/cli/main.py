@@ -24,9 +24,13 @@ COMMANDS = {
     "iam": "The least IAM policies of a stage, as JSON.",
     "local": "The AWS on your own machine: up, status, down.",
     "plan": "What the next deploy would do, before it does.",
+    "recover": "End an activation that was interrupted: all new, or all old.",
+    "releases": "What was live, when, and by whom.",
+    "rollback": "Take an earlier release live again.",
     "schema": "Print the manifest's JSON Schema, for editors.",
     "secrets": "A stage's secrets: encrypt, decrypt, list.",
     "stage": "Make the files of a new stage.",
+    "unlock": "Free the lock of a run that died.",
 }
 """Every command with its line in the help; `hover_async.cli.NAME` defines it as `NAME`."""
 

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 
 from anyio import CapacityLimiter, to_thread
 
-from hover_async.assets import Asset, part_sizes
+from hover_async.assets import Asset, opened, part_sizes
 from hover_async.errors import AssetChanged
-from hover_async.ports import AssetStore, Documents
+from hover_async.ports import AssetStore, Document, Documents
 from hover_async.values import BuildId
+
+LEDGERS = "hover/ledgers/"
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,39 @@ Ledger = Mapping[str, Entry]
 
 
 def ledger_key(build_id: BuildId) -> str:
-    return f"hover/ledgers/{build_id}.json"
+    return f"{LEDGERS}{build_id}.json"
 
 
 async def read_ledger(documents: Documents, build_id: BuildId | None) -> Ledger:
     """What stands in a build's directory; empty when that was never completed."""
     document = await documents.read(ledger_key(build_id)) if build_id else None
+    return (_ledger_in(document) or {}) if document else {}
+
+
+def _ledger_in(document: Document) -> Ledger | None:
+    """None when it is damaged, which is as good as none."""
     try:
-        lines = json.loads(document.body) if document else {}
+        lines = json.loads(document.body)
         return {path: Entry(int(size), str(digest)) for path, (size, digest) in lines.items()}
-    except (ValueError, TypeError, AttributeError):  # damaged: as good as none
-        return {}
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+async def why_not_whole(build_id: BuildId, store: AssetStore, documents: Documents) -> str | None:
+    """Why a build's directory is not as its ledger says; None when every object stands."""
+    document = await documents.read(ledger_key(build_id))
+    ledger = _ledger_in(document) if document else None
+    if ledger is None:
+        return "their ledger is damaged" if document else "there is no ledger of them"
+    stored = await store.keys(f"{build_id}/") if ledger else {}
+    missing = sorted(
+        path
+        for path, entry in ledger.items()
+        if stored.get(f"{build_id}/{path}") != entry.size_bytes
+    )
+    if not missing:
+        return None
+    return f"{len(missing)} of {len(ledger)} are gone or of another size, as '{missing[0]}'"
 
 
 async def stands_already(
@@ -80,7 +104,7 @@ async def fingerprint(asset: Asset, part_bytes: int, requests: CapacityLimiter) 
 def read_part(asset: Asset, offset: int, size_bytes: int) -> bytes:
     """Exactly these bytes; raises `AssetChanged` when the file does not hold them any more."""
     try:
-        with asset.file.open("rb") as file:
+        with opened(asset) as file:
             file.seek(offset)
             body = file.read(size_bytes)
     except OSError as error:

@@ -14,8 +14,8 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -23,13 +23,15 @@ from anyio import Event, current_time, move_on_after, sleep
 
 from hover_async.concurrency import shielded_leaving, task_group
 from hover_async.errors import AwsError, Conflict, LockHeld
-from hover_async.events import Reporter, Warned
+from hover_async.events import Reporter, Step, Waiting, Warned
 from hover_async.ports import Document, Documents
 
 LOCK_KEY = "hover/lock.json"
 LEASE_S = 60.0
 RENEWALS_PER_LEASE = 4
 RELEASE_DEADLINE_S = 10
+LOOK_EVERY_S = 5.0
+"""While another run has the lock: a handful of requests a minute."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,36 @@ class Holder:
     host: str
     since: str = ""
     expires: str = ""
+    doing: str = "deploying"
 
     @classmethod
-    def me(cls, build_id: str) -> Self:
+    def me(cls, build_id: str, *, doing: str = "deploying") -> Self:
         """This user on this machine, for one run from now on."""
         try:
             user = getpass.getuser()
         except (KeyError, OSError):  # a container's user need not have a name
             user = f"uid {os.getuid()}"
-        return cls(secrets.token_hex(8), build_id, user, socket.gethostname())
+        return cls(secrets.token_hex(8), build_id, user, socket.gethostname(), doing=doing)
+
+    @property
+    def who(self) -> str:
+        return f"{self.user}@{self.host}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its lease has not run out, by this machine's clock and the holder's."""
+        try:
+            return datetime.fromisoformat(self.expires) > datetime.now(UTC)
+        except (ValueError, TypeError):
+            return False
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host} deploying {self.build_id} (lease until {self.expires})"
+        what = f"{self.doing} {self.build_id}".rstrip()
+        return f"{self.who} {what} (lease until {self.expires})"
+
+
+UNKNOWN = Holder("", "", "something that is not this program", "")
+_FIELDS = tuple(field.name for field in fields(Holder))
 
 
 class StageLock:
@@ -65,26 +85,29 @@ class StageLock:
         holder: Holder,
         report: Reporter,
         lease_s: float,
+        wait_s: float,
     ) -> None:
         self._documents = documents
         self._holder = holder
         self._held = Event()
         self._report = report
         self._lease_s = lease_s
+        self._wait_s = wait_s
         self._etag: str | None = None
         self._tried = False
+        self._watched: tuple[str, str] | None = None
         self._past_return = False
 
     async def acquire(self) -> None:
         """Take the lock and keep renewing it. Raises `LockHeld`, naming the holder.
 
-        A lock whose lease has run out by the clock is watched for one whole lease before.
+        A lock whose lease has run out by the clock is watched for one whole lease before; one that
+        is held is waited for, as long as was asked for.
         """
         self._tried = True
-        try:
-            self._etag = await self._documents.create(LOCK_KEY, self._body())
-        except Conflict:
-            self._etag = await self._take_over()
+        give_up_at = current_time() + self._wait_s
+        while not await self._taken(give_up_at):
+            pass
         self._held.set()
 
     async def release(self) -> None:
@@ -98,30 +121,69 @@ class StageLock:
         except AwsError as error:
             self._report(Warned(f"the lock was not given back and expires by itself: {error}"))
 
-    async def _take_over(self) -> str:
-        found = await self._documents.read(LOCK_KEY)
-        if found is None:
-            return await self._create_again()
-        if self._is_ours(found):  # our own write, whose answer was lost
-            return found.etag
-        holder = read_holder(found)
-        if _is_running(holder):
-            raise held_by(holder)
-        self._report(
-            Warned(f"the lock of {holder} has expired; watching it for {self._lease_s:.0f} s")
-        )
-        await sleep(self._lease_s)
+    async def _taken(self, give_up_at: float) -> bool:
+        """One try: whether the lock is ours now. Raises `LockHeld` when it is time to give up."""
         try:
-            return await self._documents.replace(LOCK_KEY, self._body(), found.etag)
-        except Conflict as error:
-            raise held_by(holder) from error
-
-    async def _create_again(self) -> str:
-        try:
-            return await self._documents.create(LOCK_KEY, self._body())
-        except Conflict as error:
+            self._etag = await self._documents.create(LOCK_KEY, self._body())
+        except Conflict:
             found = await self._documents.read(LOCK_KEY)
-            raise held_by(read_holder(found) if found else None) from error
+        else:
+            return True
+        if found is None:  # given back in between
+            return False
+        if self._is_ours(found):  # our own write, whose answer was lost
+            self._etag = found.etag
+            return True
+        holder = read_holder(found)
+        is_running = self._is_alive(holder, found.etag)
+        left_s = give_up_at - current_time()
+        if is_running and left_s <= 0:
+            raise held_by(holder)
+        self._tell(holder, is_running=is_running, left_s=left_s)
+        self._watched = (holder.run if holder else "", found.etag)
+        if await self._watch(found.etag, until=give_up_at if is_running else None):
+            return await self._take_over(found)
+        return False
+
+    def _is_alive(self, holder: Holder | None, etag: str) -> bool:
+        """By the clock; or it was renewed while we watched, whatever the clocks say."""
+        run, last = self._watched or ("", etag)
+        was_renewed = run == (holder.run if holder else "") and last != etag
+        return was_renewed or (holder is not None and holder.is_running)
+
+    def _tell(self, holder: Holder | None, *, is_running: bool, left_s: float) -> None:
+        if self._watched and holder and self._watched[0] == holder.run:
+            return
+        if is_running:
+            self._report(Waiting(Step.LOCK, f"{holder}", left_s))
+        else:
+            told = f"the lock of {holder} has expired; watching it for {self._lease_s:.0f} s"
+            self._report(Warned(told))
+
+    async def _watch(self, etag: str, *, until: float | None) -> bool:
+        """Whether the lock stayed unchanged for a whole lease; False as soon as it has changed.
+
+        `until` ends the watch early, and it counts as changed: the caller looks again.
+        """
+        began = current_time()
+        while True:
+            ends = began + self._lease_s
+            pause_s = min(LOOK_EVERY_S, ends - current_time())
+            if until is not None:
+                pause_s = min(pause_s, until - current_time())
+            if pause_s <= 0:
+                return current_time() >= ends
+            await sleep(pause_s)
+            found = await self._documents.read(LOCK_KEY)
+            if found is None or found.etag != etag:
+                return False
+
+    async def _take_over(self, found: Document) -> bool:
+        """False when somebody else was quicker: who that is, the next look tells."""
+        with suppress(Conflict):
+            self._etag = await self._documents.replace(LOCK_KEY, self._body(), found.etag)
+            return True
+        return False
 
     async def confirm(self) -> None:
         """Prove that the lock is still ours, for the last time. Raises `LockHeld` if it is not.
@@ -184,13 +246,19 @@ class StageLock:
 
 @asynccontextmanager
 async def stage_lock(
-    documents: Documents, holder: Holder, report: Reporter, *, lease_s: float = LEASE_S
+    documents: Documents,
+    holder: Holder,
+    report: Reporter,
+    *,
+    lease_s: float = LEASE_S,
+    wait_s: float = 0.0,
 ) -> AsyncIterator[StageLock]:
     """A lock that may be acquired inside, is renewed meanwhile, and is given back at the end.
 
+    `wait_s`: for how long one that is held is waited for.
     Leaving is shielded: a cancellation that came too late to stop the body does not undo its end.
     """
-    lock = StageLock(documents, holder, report, lease_s)
+    lock = StageLock(documents, holder, report, lease_s, wait_s)
     with shielded_leaving() as leave:
         try:
             async with task_group() as keeper:
@@ -208,7 +276,9 @@ async def stage_lock(
 def read_holder(document: Document) -> Holder | None:
     """Who wrote the lock; None when it is not readable as one of ours."""
     try:
-        return Holder(**json.loads(document.body))
+        told = json.loads(document.body)
+        known = {name: str(told[name]) for name in _FIELDS if name in told}
+        return Holder(**known)
     except (ValueError, TypeError):
         return None
 
@@ -217,14 +287,15 @@ async def running_deploy(documents: Documents) -> Holder | None:
     """Who deploys this stage now, by the lock's own expiry: enough to tell, not to take it over."""
     document = await documents.read(LOCK_KEY)
     holder = read_holder(document) if document else None
-    return holder if _is_running(holder) else None
+    return holder if holder and holder.is_running else None
 
 
 def held_by(holder: Holder | None) -> LockHeld:
     who = str(holder) if holder else f"something that is not this program (see {LOCK_KEY})"
     return LockHeld(
         f"another deploy of this stage is running: {who}",
-        hint="wait until it ends; a lock whose run died is taken over a minute later",
+        hint="wait until it ends ('deploy --wait' does); a lock whose run died is taken over a "
+        "minute later",
     )
 
 
@@ -233,12 +304,3 @@ def lost() -> LockHeld:
         "the lock of this stage was lost during the deploy: it could not be renewed",
         hint="no live alias was touched; see what else deploys this stage",
     )
-
-
-def _is_running(holder: Holder | None) -> bool:
-    if holder is None:
-        return False
-    try:
-        return datetime.fromisoformat(holder.expires) > datetime.now(UTC)
-    except ValueError:
-        return False

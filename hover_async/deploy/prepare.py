@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from hover_async.concurrency import bounded_map, task_group
+from anyio import CancelScope, move_on_after
+
+from hover_async.concurrency import Feed, bounded_map, task_group
 from hover_async.deploy.queues import StandingQueues, ensure_queues
-from hover_async.deploy.releases import LIVE_KEY, manifest_of
-from hover_async.errors import NotFound
-from hover_async.events import Reporter
+from hover_async.deploy.records import LIVE_KEY, manifest_of
+from hover_async.errors import AwsError, NotFound
+from hover_async.events import LiveNow, Reporter
 from hover_async.manifest import Manifest
 from hover_async.ports import Cloud, Functions
 from hover_async.values import LATEST, LIVE, FunctionName, Version
@@ -32,13 +35,23 @@ class Ground:
         return f"{len(self.live)} functions are live" if self.live else "first deploy"
 
 
-async def prepare(functions: Sequence[FunctionName], cloud: Cloud) -> Ground:
-    """Make bucket and repository if they are missing, and look up what is live."""
+async def prepare(functions: Sequence[FunctionName], cloud: Cloud, places: Feed[str]) -> Ground:
+    """Make bucket and repository if they are missing, and look up what is live.
+
+    The repository is fed to `places` as soon as both stand, so that bytes can be sent meanwhile.
+    """
+
+    async def stand_places() -> str:
+        async with task_group() as standing:
+            standing.start_soon(cloud.assets.ensure_bucket)
+            repository = standing.start_soon(cloud.registry.ensure_repository)
+        places.put(repository.return_value)
+        return repository.return_value
+
     async with task_group() as ground:
-        ground.start_soon(cloud.assets.ensure_bucket)
-        repository = ground.start_soon(cloud.registry.ensure_repository)
+        stood = ground.start_soon(stand_places)
         live = ground.start_soon(live_versions, functions, cloud.functions)
-    return Ground(repository.return_value, live.return_value)
+    return Ground(stood.return_value, live.return_value)
 
 
 async def stand_queues(
@@ -58,14 +71,14 @@ async def stand_queues(
     return replace(standing, record=record)
 
 
-async def still_live(ground: Ground, functions: Sequence[FunctionName], lambdas: Functions) -> Live:
+async def still_live(live: Live, functions: Sequence[FunctionName], lambdas: Functions) -> Live:
     """What is live, to be asked with the lock held.
 
     A version that was live stays one until the flip; but a rival that held the lock before us may
     have activated a function for the first time.
     """
-    others = [function for function in functions if function not in ground.live]
-    return {**ground.live, **await live_versions(others, lambdas)}
+    others = [function for function in functions if function not in live]
+    return {**live, **await live_versions(others, lambdas)}
 
 
 async def live_versions(functions: Sequence[FunctionName], lambdas: Functions) -> Live:
@@ -87,3 +100,11 @@ async def live_versions(functions: Sequence[FunctionName], lambdas: Functions) -
         for function, version in zip(functions, versions, strict=True)
         if version != LATEST
     }
+
+
+async def tell_what_is_live(
+    functions: Sequence[FunctionName], cloud: Cloud, report: Reporter
+) -> None:
+    """After a failure: where every alias points, asked for anew, as far as AWS still answers."""
+    with CancelScope(shield=True), move_on_after(3), suppress(AwsError):
+        report(LiveNow(await live_versions(functions, cloud.functions)))

@@ -1,54 +1,37 @@
-"""What is live, and what is about to be: two kinds of records in the stage's bucket.
-
-`hover/activation.json` stands while aliases move: every function's old and new version. Found by a
-later run, it tells that one was killed in the middle. `hover/releases/<build_id>.json` is the
-history, one record a build, and `hover/live.json` names the build that is live.
-"""
+"""Writing and reading the records of what is live; `records.py` has their form."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from anyio import move_on_after
 
-from hover_async.concurrency import shielded
-from hover_async.errors import ActivationMixed, AwsError, Conflict, StepTimedOut
+from hover_async.concurrency import shielded, task_group
+from hover_async.deploy.records import (
+    ACTIVATION_KEY,
+    LIVE_KEY,
+    Activated,
+    Attempt,
+    Release,
+    StackOf,
+    attempt_of,
+    body_of,
+    build_of,
+    manifest_of,
+    now,
+    release_key,
+    release_of,
+)
+from hover_async.errors import AwsError, Conflict, StepTimedOut
 from hover_async.events import Reporter, Warned
 from hover_async.manifest import Manifest
 from hover_async.ports import Document, Documents
-from hover_async.values import BuildId, FunctionName, Version
+from hover_async.values import BuildId, FunctionName
 
-ACTIVATION_KEY = "hover/activation.json"
-LIVE_KEY = "hover/live.json"
-OF_THE_BUILD = frozenset(
-    {"aws-profile", "build-args", "deploy-commands", "dockerfile", "environment"}
-)
 WRITE_DEADLINE_S = 15
 WRITE_TRIES = 3
-
-
-@dataclass(frozen=True)
-class Release:
-    """A build that went live: which versions, of which image, by whom, and how long it took.
-
-    `environment` has the names of the manifest's variables, never their values: those are in the
-    image alone (docs/decisions/014).
-    """
-
-    build_id: str
-    image: str
-    versions: Mapping[FunctionName, Version]
-    by: str
-    git_revision: str | None
-    seconds: Mapping[str, float]
-    environment: Sequence[str] = ()
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-    """What the stack was made of; without what only a build needs."""
 
 
 @dataclass(frozen=True)
@@ -59,84 +42,121 @@ class LiveRelease:
     environment: Sequence[str] | None
 
 
-def release_key(build_id: str) -> str:
-    return f"hover/releases/{build_id}.json"
+@dataclass(frozen=True)
+class Announced:
+    """The record of an activation as it stands. `attempt` is None when it cannot be read."""
+
+    etag: str
+    attempt: Attempt | None
 
 
 async def live_build(documents: Documents) -> BuildId | None:
     """The build that the last successful deploy made live, if its record can be read."""
-    document = await documents.read(LIVE_KEY)
-    return _build_of(document) if document else None
+    return build_of(await documents.read(LIVE_KEY))
 
 
 async def live_release(documents: Documents) -> LiveRelease | None:
     """As `live_build`, with what else is on record."""
     document = await documents.read(LIVE_KEY)
-    build_id = _build_of(document) if document else None
-    if document is None or build_id is None:
+    build_id, release = build_of(document), release_of(document)
+    if build_id is None:
         return None
-    names = json.loads(document.body).get("environment")
-    return LiveRelease(build_id, names if isinstance(names, list) else None)
+    return LiveRelease(build_id, release.environment if release else None)
 
 
 async def live_manifest(documents: Documents) -> Manifest | None:
-    """The manifest of what is live, as far as its stack is concerned, if it can be read."""
+    """The manifest that the stack is made of while this is live, if it can be read."""
     return manifest_of(await documents.read(LIVE_KEY))
 
 
-def manifest_of(record: Document | None) -> Manifest | None:
-    """The manifest in the record of a release, as `of_the_stack` put it there."""
-    try:
-        return Manifest.model_validate(json.loads(record.body)["manifest"]) if record else None
-    except (ValueError, KeyError, TypeError):
-        return None
+async def release_to_be(
+    release: Release, activated: Activated, documents: Documents, *, stack: StackOf | None = None
+) -> Release:
+    """The release with one more activation, after those that are on record already.
 
-
-def of_the_stack(manifest: Manifest) -> Mapping[str, Any]:
-    """The keys that a stack is made of, as a record keeps them."""
-    return {key: given for key, given in manifest.as_written.items() if key not in OF_THE_BUILD}
-
-
-@asynccontextmanager
-async def activation_record(
-    documents: Documents,
-    build_id: BuildId,
-    before: Mapping[FunctionName, Version],
-    after: Mapping[FunctionName, Version],
-    report: Reporter,
-) -> AsyncIterator[None]:
-    """Keep a record of what is about to move while it moves.
-
-    Written before the body runs, over whatever an interrupted run left behind. Deleted when the
-    body succeeded or put everything back; it stays when aliases are mixed or the run is killed.
+    To be called with the lock held: it reads what is live, which this activation replaces.
     """
-    record = {"build_id": build_id, "at": _now(), "before": {**before}, "after": {**after}}
-    body = json.dumps(record, indent=1).encode()
-    etag = await shielded(
-        lambda: _write(documents, ACTIVATION_KEY, body),
+    async with task_group() as reads:
+        own = reads.start_soon(documents.read, release_key(release.build_id))
+        live = reads.start_soon(documents.read, LIVE_KEY)
+    earlier = release_of(own.return_value)
+    activated = replace(activated, replaced=build_of(live.return_value))
+    before = earlier.activations if earlier else ()
+    return replace(release, activations=[*before, activated], stack=stack, pruned_at=None)
+
+
+async def stack_on_record(documents: Documents) -> StackOf | None:
+    """Whose template the stack has, by the record of what is live."""
+    live = release_of(await documents.read(LIVE_KEY))
+    return live.standing if live else None
+
+
+async def announce(attempt: Attempt, documents: Documents) -> str:
+    """Keep on record what is about to move, over whatever stood there; its etag.
+
+    Raises `AwsError` or `StepTimedOut`: then nothing may move.
+    """
+    return await shielded(
+        lambda: _write(documents, ACTIVATION_KEY, body_of(attempt)),
         deadline_s=WRITE_DEADLINE_S,
         what=f"writing {ACTIVATION_KEY}",
     )
-    try:
-        yield
-    except ActivationMixed:
-        raise
-    except BaseException:
-        await _forget(documents, etag, report)
-        raise
-    await _forget(documents, etag, report)
 
 
-async def tell_of_interrupted_activation(documents: Documents, report: Reporter) -> None:
-    """Warn when a run was killed while aliases moved; to be called with the lock held."""
+async def announced(documents: Documents, manifest: Manifest) -> Announced | None:
+    """The activation that was begun and not ended; to be called with the lock held."""
     document = await documents.read(ACTIVATION_KEY)
-    if document is not None:
-        report(
-            Warned(
-                f"an earlier activation was interrupted ({_build_of(document)}): functions may "
-                "serve different builds until this deploy has finished"
-            )
+    if document is None:
+        return None
+    roles = {spec.name: spec.role for spec in manifest.functions}
+    return Announced(document.etag, attempt_of(document, roles))
+
+
+async def record_release(
+    documents: Documents, release: Release, announced: str, report: Reporter
+) -> None:
+    """Keep the release and name it as the live one; only then delete the record of its activation.
+
+    Failing changes nothing live: what was announced stays, and the next run writes the rest.
+    """
+
+    async def write() -> None:
+        await _write(
+            documents, release_key(release.build_id), body_of(replace(release, stack=None))
         )
+        await _write(documents, LIVE_KEY, body_of(release))
+
+    try:
+        await shielded(write, deadline_s=WRITE_DEADLINE_S, what="recording the release")
+    except (AwsError, StepTimedOut) as error:
+        told = f"{release.build_id} is live, but could not be recorded: {error}"
+        report(Warned(told, hint="the next deploy records it, or 'hover-async recover' does"))
+        return
+    await forget(documents, announced, report)
+
+
+async def record_times(documents: Documents, release: Release, report: Reporter) -> None:
+    """Keep the release once more, with the times of the steps that came after its first record."""
+    try:
+        with move_on_after(WRITE_DEADLINE_S, shield=True):
+            body = body_of(replace(release, stack=None))
+            await _write(documents, release_key(release.build_id), body)
+    except AwsError as error:
+        report(Warned(f"the times of the last steps could not be recorded: {error}"))
+
+
+async def forget(documents: Documents, announced: str, report: Reporter) -> None:
+    """Delete the record of an activation; that failing changes nothing about what is live."""
+    try:
+        with move_on_after(WRITE_DEADLINE_S, shield=True):
+            await documents.delete(ACTIVATION_KEY, announced)
+    except AwsError as error:
+        report(Warned(f"{ACTIVATION_KEY} could not be deleted, the next deploy will: {error}"))
+
+
+async def replace_release(documents: Documents, release: Release, found: Document) -> None:
+    """Write a release over the record that was read. Raises `Conflict` if it changed meanwhile."""
+    await documents.replace(release_key(release.build_id), body_of(release), found.etag)
 
 
 def tell_of_unrecorded(functions: Sequence[FunctionName], report: Reporter) -> None:
@@ -150,34 +170,8 @@ def tell_of_unrecorded(functions: Sequence[FunctionName], report: Reporter) -> N
         )
 
 
-async def record_release(documents: Documents, release: Release, report: Reporter) -> None:
-    """Keep the release and name it as the live one; that failing changes nothing live."""
-    body = json.dumps({**asdict(release), "activated_at": _now()}, indent=1).encode()
-
-    async def write() -> None:
-        await _write(documents, release_key(release.build_id), body)
-        await _write(documents, LIVE_KEY, body)
-
-    try:
-        await shielded(write, deadline_s=WRITE_DEADLINE_S, what="recording the release")
-    except (AwsError, StepTimedOut) as error:
-        report(Warned(f"{release.build_id} is live, but could not be recorded: {error}"))
-
-
-def _build_of(document: Document) -> BuildId | None:
-    try:
-        return BuildId(json.loads(document.body)["build_id"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-async def _forget(documents: Documents, etag: str, report: Reporter) -> None:
-    """Delete the activation record; that failing changes nothing about what is live."""
-    try:
-        with move_on_after(WRITE_DEADLINE_S, shield=True):
-            await documents.delete(ACTIVATION_KEY, etag)
-    except AwsError as error:
-        report(Warned(f"{ACTIVATION_KEY} could not be deleted, the next deploy will: {error}"))
+def pruned(release: Release) -> Release:
+    return replace(release, pruned_at=now())
 
 
 async def _write(documents: Documents, key: str, body: bytes) -> str:
@@ -189,7 +183,3 @@ async def _write(documents: Documents, key: str, body: bytes) -> str:
                 return await documents.create(key, body)
             return await documents.replace(key, body, found.etag)
     raise Conflict(f"{key} was changed by somebody else {WRITE_TRIES} times in a row")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -45,7 +45,7 @@ class UploadLimits:
     """
 
     small: int = 128
-    large: int = 8
+    large: int = 4
     part_bytes: int = PART_BYTES
 
 

@@ -41,6 +41,9 @@ class AssetStore(Protocol):
     async def copy(self, source: str, key: str, headers: ObjectHeaders) -> None:
         """Copy inside the bucket. Raises `NotFound` when the source is gone."""
 
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete these objects, any number of them; gone already counts as done."""
+
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         """Start a multipart upload; returns its id."""
 
@@ -72,6 +75,9 @@ class Documents(Protocol):
     """
 
     async def read(self, key: str) -> Document | None: ...
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys of every record below `prefix`. Raises `NotFound` when there is no bucket."""
 
     async def create(self, key: str, body: bytes) -> str:
         """Write only if absent; returns the etag. Raises `Conflict` if it exists."""

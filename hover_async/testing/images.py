@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hover_async.errors import PushFailed
@@ -20,9 +20,12 @@ class FakeRegistry:
 
     world: World
     images: dict[str, PushedImage] = field(default_factory=dict)
+    exists: bool = False
+    policy: str | None = None
 
     async def ensure_repository(self) -> str:
         async with self.world.request("registry.ensure_repository"):
+            self.exists = True
             return REPOSITORY
 
     async def login(self) -> RegistryLogin:
@@ -32,6 +35,11 @@ class FakeRegistry:
     async def find(self, tag: str) -> PushedImage | None:
         async with self.world.request("registry.find", tag):
             return self.images.get(tag)
+
+    async def untag(self, tags: Sequence[str]) -> None:
+        async with self.world.request("registry.untag", tags[0] if tags else ""):
+            for tag in tags:
+                self.images.pop(tag, None)
 
     def deployable(self, digest: Digest) -> str:
         return f"{REPOSITORY}@{digest}"

@@ -37,28 +37,17 @@ class FakeQueues:
 
     async def find(self, name: str) -> Mapping[str, str] | None:
         async with self.world.request("queues.find", name):
-            queue = self.queues.get(name)
-            if queue is None:
-                return None
-            waiting = {"ApproximateNumberOfMessages": str(queue.messages)}
-            return {**queue.attributes, **waiting, "QueueArn": self.arn(name)}
+            return self.attributes(name)
 
     async def create(
         self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
         async with self.world.request("queues.create", name):
-            standing = self.queues.get(name)
-            if standing and standing.attributes != attributes:
-                raise Conflict(f"queue {name} has other attributes")
-            self._require_dead_letters(attributes)
-            usable_at_s = current_time() + CREATION_S
-            self.queues.setdefault(name, FakeQueue(dict(attributes), dict(tags), usable_at_s))
+            self.make(name, attributes, tags)
 
     async def change(self, name: str, attributes: Mapping[str, str]) -> None:
         async with self.world.request("queues.change", name):
-            self._require_dead_letters(attributes)
-            changed = {**self._queue(name).attributes, **attributes}
-            self._queue(name).attributes = {key: value for key, value in changed.items() if value}
+            self.alter(name, attributes)
 
     async def tags(self, name: str) -> Mapping[str, str]:
         async with self.world.request("queues.tags", name):
@@ -67,6 +56,29 @@ class FakeQueues:
     async def tag(self, name: str, tags: Mapping[str, str]) -> None:
         async with self.world.request("queues.tag", name):
             self._queue(name).tags |= tags
+
+    def attributes(self, name: str) -> Mapping[str, str] | None:
+        """As SQS answers them; None when there is no such queue."""
+        queue = self.queues.get(name)
+        if queue is None:
+            return None
+        waiting = {"ApproximateNumberOfMessages": str(queue.messages)}
+        return {**queue.attributes, **waiting, "QueueArn": self.arn(name)}
+
+    def make(self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """What `create` does, at once."""
+        standing = self.queues.get(name)
+        if standing and standing.attributes != attributes:
+            raise Conflict(f"queue {name} has other attributes")
+        self._require_dead_letters(attributes)
+        usable_at_s = current_time() + CREATION_S
+        self.queues.setdefault(name, FakeQueue(dict(attributes), dict(tags), usable_at_s))
+
+    def alter(self, name: str, attributes: Mapping[str, str]) -> None:
+        """What `change` does, at once."""
+        self._require_dead_letters(attributes)
+        changed = {**self._queue(name).attributes, **attributes}
+        self._queue(name).attributes = {key: value for key, value in changed.items() if value}
 
     def _require_dead_letters(self, attributes: Mapping[str, str]) -> None:
         policy = json.loads(attributes.get("RedrivePolicy") or "{}")

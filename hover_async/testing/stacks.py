@@ -1,10 +1,14 @@
-"""CloudFormation in memory: a stack's operation takes its time and then has had its effect."""
+"""CloudFormation in memory: a stack's operation takes its time and then has had its effect.
+
+Functions are the resources it tells of: each has its events when it begins and when it is done.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +22,9 @@ from hover_async.testing.world import World
 from hover_async.values import FunctionName
 
 STACK = "AWS::CloudFormation::Stack"
+FUNCTION = "AWS::Lambda::Function"
+EPOCH_S = 1.8e9
+"""When the clock of the run began, by CloudFormation's."""
 DOMAIN = "d111111abcdef8.cloudfront.net"
 
 
@@ -37,6 +44,7 @@ class FakeStack:
     body: str
     reason: str = ""
     leaving: Mapping[FunctionName, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     cleaned_at_s: float = 0.0
     outputs: dict[str, str] = field(
         default_factory=lambda: {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
@@ -48,7 +56,31 @@ class FakeStack:
         return f"{self.ended}_CLEANUP_IN_PROGRESS" if self.is_cleaning_up() else self.ended
 
     def is_cleaning_up(self) -> bool:
-        return bool(self.leaving) and current_time() < self.cleaned_at_s
+        return current_time() < self.cleaned_at_s
+
+
+@dataclass(frozen=True)
+class FunctionChange:
+    """A function that an operation makes or gives another image; `place` is its nested stack."""
+
+    name: FunctionName
+    logical_id: str
+    place: str
+    image_uri: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A create or update that was accepted, for `FakeStacks.carry_out` to work on."""
+
+    request: StackRequest
+    stack: FakeStack
+    changes: Sequence[FunctionChange]
+
+    @property
+    def creates(self) -> bool:
+        return self.stack.working.startswith("CREATE")
 
 
 @dataclass
@@ -56,6 +88,8 @@ class FakeStacks:
     """`failure` (a resource's id and a reason) makes the next operation fail and roll back.
 
     A resource of a nested stack is named with that stack's id: `Workers1/QueueJobsFunction`.
+    Functions are done `finishing_s` before an operation is decided. With `carry_out` whoever gave
+    it does the work of an operation in its own time, by `begin`, `finish` and `decide`.
     """
 
     world: World
@@ -63,9 +97,11 @@ class FakeStacks:
     store: FakeAssetStore
     operation_s: float = 20.0
     cleanup_s: float = 10.0
+    finishing_s: float = 0.0
+    carry_out: Callable[[Operation], None] | None = None
     failure: tuple[str, str] | None = None
     stacks: dict[str, FakeStack] = field(default_factory=dict)
-    _events: list[StackEvent] = field(default_factory=list)
+    _events: list[tuple[float, StackEvent]] = field(default_factory=list)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     async def describe(self, name: str) -> StackDescription | None:
@@ -73,34 +109,31 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return None
-            return StackDescription(name, name, stack.status(), stack.reason, stack.outputs)
+            return StackDescription(
+                name, name, stack.status(), stack.reason, stack.outputs, stack.tags
+            )
 
     async def create(self, request: StackRequest) -> None:
         async with self.world.request("stacks.create", request.name):
             if request.name in self.stacks:
                 raise Rejected(f"stack {request.name} exists")
-            self._operate(request, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", "ROLLBACK_COMPLETE")
+            self.begin_creation(request)
 
     async def update(self, request: StackRequest) -> bool:
         async with self.world.request("stacks.update", request.name):
-            if self.stacks[request.name].body == self.body(request):
-                return False
-            self._operate(
-                request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"
-            )
-            return True
+            return self.begin_update(request)
 
     async def delete(self, name: str, *, token: str) -> None:
         async with self.world.request("stacks.delete", name):
             self.stacks.pop(name, None)
 
-    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
+    async def events(
+        self, name: str, *, token: str | None, since: str | None = None
+    ) -> Sequence[StackEvent]:
         async with self.world.request("stacks.events", name):
-            return [
-                event
-                for event in self._events
-                if (event.token == token if token else event.stack_id == name)
-            ]
+            told = self.told(name, token)
+            ids = [event.id for event in told]
+            return told[ids.index(since) + 1 :] if since in ids else told
 
     async def templates(self, name: str) -> Mapping[str, str]:
         async with self.world.request("stacks.templates", name):
@@ -114,8 +147,40 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return {}
-            standing = {name: place for name, (_, place) in self._functions(stack.template).items()}
+            standing = {
+                name: place for name, (_, place) in self.functions_in(stack.template).items()
+            }
             return {**stack.leaving, **standing} if stack.is_cleaning_up() else standing
+
+    def begin_creation(self, request: StackRequest) -> None:
+        self._operate(request, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", "ROLLBACK_COMPLETE")
+
+    def begin_update(self, request: StackRequest) -> bool:
+        """False when there is nothing to update."""
+        standing = self.stacks[request.name]
+        if (standing.body, standing.tags) == (self.body(request), request.tags):
+            return False
+        self._operate(request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+        return True
+
+    def all_told(self, name: str) -> Sequence[StackEvent]:
+        """Every event of a stack by now, whichever operation it is of."""
+        now = current_time()
+        own = "" if name in self.stacks else name
+        found = [
+            (at_s, event) for at_s, event in self._events if at_s <= now and event.stack_id == own
+        ]
+        return [event for _, event in sorted(found, key=lambda told: told[0])]
+
+    def told(self, name: str, token: str | None) -> Sequence[StackEvent]:
+        """The events by now: of the operation marked `token`, or of a nested stack."""
+        now = current_time()
+        found = [
+            (at_s, event)
+            for at_s, event in self._events
+            if at_s <= now and (event.token == token if token else event.stack_id == name)
+        ]
+        return [event for _, event in sorted(found, key=lambda told: told[0])]
 
     def consumers(self, name: str) -> dict[str, str]:
         """The logical id of the alias that each queue's messages are handed to, where enabled."""
@@ -147,8 +212,8 @@ class FakeStacks:
                 found[logical_id] = self.store.objects[key].body.decode()
         return found
 
-    def _functions(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
-        """Each function's image and place."""
+    def functions_in(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
+        """Each function's image and place, in the template's order."""
         images = {
             logical_id: resource["Properties"]["Parameters"]["ImageUri"]
             for logical_id, resource in template["Resources"].items()
@@ -160,8 +225,25 @@ class FakeStacks:
                 place,
             )
             for place, _, resource in self.resources(template)
-            if resource["Type"] == "AWS::Lambda::Function"
+            if resource["Type"] == FUNCTION
         }
+
+    def _changes(self, before: dict[str, Any], after: dict[str, Any]) -> Sequence[FunctionChange]:
+        """The functions that are not the same after as before."""
+        stood = self.functions_in(before)
+        images = self.functions_in(after)
+        was = {(place, name): resource for place, name, resource in self.resources(before)}
+        changes = []
+        for place, logical_id, resource in self.resources(after):
+            if resource["Type"] != FUNCTION:
+                continue
+            name = FunctionName(resource["Properties"]["FunctionName"])
+            image_uri, _ = images[name]
+            is_same = was.get((place, logical_id)) == resource and stood[name][0] == image_uri
+            if not is_same:
+                is_new = name not in stood
+                changes.append(FunctionChange(name, logical_id, place, image_uri, is_new))
+        return changes
 
     def body(self, request: StackRequest) -> str:
         """The template that the request means, wherever it is."""
@@ -184,16 +266,14 @@ class FakeStacks:
                 request.name, working, failed, ends_at_s, request.token, *kept
             )
             return
-        functions = self._functions(template)
-        for name, (image_uri, _) in functions.items():
-            function = self.lambdas.functions.setdefault(name, FakeFunction(image_uri))
-            function.image_uri, function.updated_at_s = image_uri, ends_at_s
+        functions = self.functions_in(template)
         before = self.stacks.get(request.name)
-        stood = self._functions(before.template) if before else {}
+        old = before.template if before else {"Resources": {}}
+        stood = self.functions_in(old)
         leaving = {name: place for name, (_, place) in stood.items() if name not in functions}
         for name in leaving:
             del self.lambdas.functions[name]
-        self.stacks[request.name] = FakeStack(
+        stack = FakeStack(
             request.name,
             working,
             done,
@@ -202,7 +282,45 @@ class FakeStacks:
             template,
             body,
             leaving=leaving,
-            cleaned_at_s=ends_at_s + self.cleanup_s,
+            tags=request.tags,
+            cleaned_at_s=ends_at_s + self.cleanup_s if leaving else 0.0,
+        )
+        self.stacks[request.name] = stack
+        operation = Operation(request, stack, self._changes(old, template))
+        for place in sorted({change.place for change in operation.changes} - {""}):
+            self._tell(request, place, STACK, working, physical_id=place)
+        if self.carry_out:
+            stack.ends_at_s = stack.cleaned_at_s = math.inf
+            self.carry_out(operation)
+            return
+        done_at_s = max(ends_at_s - self.finishing_s, current_time())
+        for change in operation.changes:
+            self.begin(operation, change, done_at_s=done_at_s)
+            self.finish(operation, change, at_s=done_at_s)
+        self.decide(operation, at_s=ends_at_s)
+
+    def begin(self, operation: Operation, change: FunctionChange, *, done_at_s: float) -> None:
+        """The function has its new image, which Lambda makes ready until `done_at_s`."""
+        function = self.lambdas.functions.setdefault(change.name, FakeFunction(change.image_uri))
+        function.image_uri, function.updated_at_s = change.image_uri, done_at_s
+        function.updates += 1
+
+    def finish(self, operation: Operation, change: FunctionChange, *, at_s: float) -> None:
+        """The function is as the template says, and stays so."""
+        self._tell(
+            operation.request,
+            change.logical_id,
+            FUNCTION,
+            "CREATE_COMPLETE" if change.is_new else "UPDATE_COMPLETE",
+            at_s=at_s,
+            physical_id=change.name,
+            stack_id=change.place,
+        )
+
+    def decide(self, operation: Operation, *, at_s: float) -> None:
+        """All functions are done, and there is no way back any more."""
+        self._tell(
+            operation.request, operation.request.name, STACK, operation.stack.ended, at_s=at_s
         )
 
     def _fail(
@@ -227,17 +345,18 @@ class FakeStacks:
         kind: str,
         status: str,
         reason: str = "",
+        *,
+        at_s: float | None = None,
         **more: str,
     ) -> None:
-        token = None if more.get("stack_id") else request.token
-        self._events.append(
-            StackEvent(
-                id=f"event-{next(self._ids)}",
-                logical_id=logical_id,
-                kind=kind,
-                status=status,
-                reason=reason,
-                token=token,
-                **more,
-            )
+        event = StackEvent(
+            id=f"event-{next(self._ids)}",
+            logical_id=logical_id,
+            kind=kind,
+            status=status,
+            reason=reason,
+            token=None if more.get("stack_id") else request.token,
+            at_s=EPOCH_S + (current_time() if at_s is None else at_s),
+            **more,
         )
+        self._events.append((event.at_s - EPOCH_S, event))

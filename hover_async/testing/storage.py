@@ -27,6 +27,7 @@ class FakeAssetStore:
     objects: dict[str, StoredObject] = field(default_factory=dict)
     open_uploads: dict[str, tuple[ObjectHeaders, dict[int, bytes]]] = field(default_factory=dict)
     bucket_exists: bool = False
+    bucket_tags: dict[str, str] = field(default_factory=dict)
     _completed: dict[str, int] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -49,7 +50,7 @@ class FakeAssetStore:
         async with self.world.request("assets.put", key):
             if not self.bucket_exists:
                 raise NotFound("there is no bucket")
-            self._verify(body, sha256)
+            self.verify(body, sha256)
             self.objects[key] = StoredObject(body, headers)
 
     async def copy(self, source: str, key: str, headers: ObjectHeaders) -> None:
@@ -57,6 +58,11 @@ class FakeAssetStore:
             if source not in self.objects:
                 raise NotFound(f"no object {source}")
             self.objects[key] = StoredObject(self.objects[source].body, headers)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        async with self.world.request("assets.delete", keys[0] if keys else ""):
+            for key in keys:
+                self.objects.pop(key, None)
 
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         async with self.world.request("assets.begin_multipart", key):
@@ -68,7 +74,7 @@ class FakeAssetStore:
         self, key: str, upload_id: str, number: int, body: bytes, *, sha256: str
     ) -> Part:
         async with self.world.request("assets.put_part", key):
-            self._verify(body, sha256)
+            self.verify(body, sha256)
             if upload_id not in self.open_uploads:
                 raise NotFound(f"no upload {upload_id}")
             self.open_uploads[upload_id][1][number] = body
@@ -94,7 +100,7 @@ class FakeAssetStore:
         async with self.world.request("assets.abort_multipart", key):
             self.open_uploads.pop(upload_id, None)
 
-    def _verify(self, body: bytes, sha256: str) -> None:
+    def verify(self, body: bytes, sha256: str) -> None:
         if base64.b64encode(hashlib.sha256(body).digest()).decode() != sha256:
             raise Rejected("the checksum is not the body's")
 
@@ -110,6 +116,10 @@ class FakeDocuments:
     async def read(self, key: str) -> Document | None:
         async with self.world.request("documents.read", key):
             return self.documents.get(key)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        async with self.world.request("documents.keys", prefix):
+            return [key for key in self.documents if key.startswith(prefix)]
 
     async def create(self, key: str, body: bytes) -> str:
         async with self.world.request("documents.create", key):

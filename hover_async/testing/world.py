@@ -33,9 +33,10 @@ class Fault:
 
 @dataclass
 class World:
-    """`latency_s` is by call name; a call that is not in it takes `DEFAULT_LATENCY_S`."""
+    """`latency_s` is by call name; a call that is not in it takes what `other_latency_s` says."""
 
     latency_s: dict[str, float] = field(default_factory=dict)
+    other_latency_s: Callable[[str, str], float] = lambda name, subject: DEFAULT_LATENCY_S  # noqa: ARG005
     calls: list[Call] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     running: dict[str, int] = field(default_factory=dict)
@@ -72,13 +73,18 @@ class World:
         if name in self._watched:
             self._watched[name].set()
         with self._counted(name):
-            await sleep(self.latency_s.get(name, DEFAULT_LATENCY_S))
+            await sleep(self._latency_s(name, subject))
             fault = self._fault(name, subject)
             if fault and not fault.after_effect:
                 raise fault.error()
             yield
             if fault:
                 raise fault.error()
+
+    def _latency_s(self, name: str, subject: str) -> float:
+        if name in self.latency_s:
+            return self.latency_s[name]
+        return self.other_latency_s(name, subject)
 
     @contextmanager
     def _counted(self, name: str) -> Iterator[None]:

@@ -72,8 +72,8 @@ class History:
 
     stage: Stage
     draw: random.Random
-    settled: Manifest | None = None
-    """The manifest that was recorded last: what is live."""
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    """Of every build so far."""
     moved: bool = False
     broken: list[str] = field(default_factory=list)
 
@@ -98,6 +98,15 @@ class History:
     def live(self) -> set[FunctionName]:
         return {name for name, version in self.stage.live().items() if version != LATEST}
 
+    @property
+    def settled(self) -> Manifest | None:
+        """The manifest of the build that is live, by the version that visitors meet: a record that
+        tells another would be wrong."""
+        http = self.stage.cloud.lambdas.functions.get(FunctionName(f"{STAGE}-http"))
+        if http is None or http.live.version == LATEST:
+            return None
+        return self.manifests[http.versions[http.live.version].description]
+
     def consumers(self) -> dict[str, str]:
         stacks = self.stage.cloud.stacks
         return stacks.consumers(STAGE) if STAGE in stacks.stacks else {}
@@ -112,7 +121,8 @@ class History:
         consumers: dict[str, str] | None = None,
     ) -> None:
         """What must hold before and after every operation of the stack."""
-        if self.settled is None:
+        settled = self.settled
+        if settled is None:
             return
         for queue, function in self.consumers().items():
             owner = self.function_of(function)
@@ -123,11 +133,11 @@ class History:
                 self.broken.append(f"{what}: {queue} hides for {hidden} s, less than {function}")
         if self.flipped():
             return
-        recorded = {spec.name for spec in self.settled.functions}
+        recorded = {spec.name for spec in settled.functions}
         for gone in (live & recorded) - self.live():
             self.broken.append(f"{what}: {gone} was live, and left before the flip")
         for queue in (consumers or {}).keys() - self.consumers().keys():
-            if queue in self.queues_of(self.settled):
+            if queue in self.queues_of(settled):
                 self.broken.append(f"{what}: {queue} lost its consumer before the flip")
 
     def queues_of(self, manifest: Manifest) -> dict[str, str]:
@@ -198,11 +208,12 @@ class History:
         way = self.draw.choice(WAYS) if self.stage.builds else "fine"
         at = self.draw.randint(1, 160)
         aliases = self.stage.live()
-        ended = await self.deploy(way, at)
         (self.stage.root / "dev.yml").write_text(self.stage.manifest_text)
         manifest = load_manifest(self.stage.root / "dev.yml")
-        if way == "fine" and not ended:
-            self.broken.append("a deploy that nothing troubled failed")
+        self.manifests[build_id(self.stage.builds + 1)] = manifest
+        ended = await self.deploy(way, at)
+        if way == "fine":
+            self.untroubled(ended=ended)
         live = self.stage.live()
         if not self.flipped():
             for name, version in aliases.items():
@@ -210,10 +221,17 @@ class History:
                     self.broken.append(f"{way}: {name} moved from {version}")
         if ended:
             self.ended(manifest)
-        if self.flipped():  # without its record the next deploy cannot know: a known limit
-            recorded = self.stage.cloud.documents.documents["hover/live.json"].body
-            is_ours = json.loads(recorded)["build_id"] == build_id(self.stage.builds)
-            self.settled = manifest if is_ours else None
+
+    def untroubled(self, *, ended: bool) -> None:
+        if not ended:
+            self.broken.append("a deploy that nothing troubled failed")
+            return
+        documents = self.stage.cloud.documents.documents
+        recorded = json.loads(documents["hover/live.json"].body)
+        if recorded["build_id"] != build_id(self.stage.builds):
+            self.broken.append(f"on record as live is {recorded['build_id']}")
+        if "hover/activation.json" in documents:
+            self.broken.append("the record of the activation stays")
 
     def ended(self, manifest: Manifest) -> None:
         names = {spec.name for spec in manifest.functions}

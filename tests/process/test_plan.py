@@ -16,7 +16,7 @@ from hover_async.deploy.lock import LOCK_KEY, Holder
 from hover_async.deploy.plan import plan_build
 from hover_async.deploy.plan_stack import THIS_BUILD
 from hover_async.deploy.planned import Plan
-from hover_async.deploy.releases import LIVE_KEY
+from hover_async.deploy.records import LIVE_KEY
 from hover_async.errors import AccessDenied, DeployError, OutcomeUnknown
 from hover_async.events import Warned
 from hover_async.ports import Document, ForeseenChange, PushedImage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
@@ -12,7 +12,7 @@ import trio.testing
 from anyio import create_task_group, sleep
 
 from hover_async.aws.errors import AnswerLost, NotSent, RateLimited, ServiceFault
-from hover_async.aws.objects import START_AT_ONCE, Objects
+from hover_async.aws.objects import START_AT_ONCE, Credentials, Elsewhere, Objects
 from hover_async.aws.retry import NEVER, SAME_BYTES
 from hover_async.aws.signing import Key
 from hover_async.aws.wire import Answer, BrokenOff, NoConnection, Place, Wire
@@ -75,13 +75,11 @@ class FakeWire:
         return answer
 
 
-async def anybody() -> Key:
-    return Key("AK", "secret")
+async def anybody(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
+    return Key("AK2" if is_expired else "AK", "secret")
 
 
-def over(
-    wire: FakeWire, credentials: Callable[[], Awaitable[Key]] = anybody, *, at_once: int = 64
-) -> Objects:
+def over(wire: FakeWire, credentials: Credentials = anybody, *, at_once: int = 64) -> Objects:
     return Objects(
         cast("Wire", wire), credentials, region="eu-central-1", prefix="/", at_once=at_once
     )
@@ -139,7 +137,6 @@ async def test_a_part_says_of_which_upload() -> None:
         (error(403, "SignatureDoesNotMatch"), CredentialsError, "SignatureDoesNotMatch"),
         (error(404, "NoSuchBucket"), NotFound, "NoSuchBucket"),
         (error(400, "BadDigest"), Rejected, "BadDigest"),
-        (error(301, "PermanentRedirect"), Rejected, "PermanentRedirect"),
         (error(503, "SlowDown"), RateLimited, "SlowDown"),
         (error(500, "InternalError"), ServiceFault, "InternalError"),
         (error(200, "InternalError"), ServiceFault, "InternalError"),
@@ -184,7 +181,8 @@ async def test_credentials_are_asked_for_each_request() -> None:
     """Credentials that are refreshed meanwhile sign the next request, with their token."""
     keys = [Key("A1", "one", "token/1"), Key("A2", "two", "token/2")]
 
-    async def refreshed() -> Key:
+    async def refreshed(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
+        assert not is_expired
         return keys.pop(0)
 
     wire = FakeWire(error(500, "InternalError"), PUT)
@@ -194,6 +192,27 @@ async def test_credentials_are_asked_for_each_request() -> None:
     assert "x-amz-security-token: token/1\r\n" in first
     assert "Credential=A2/" in second
     assert "x-amz-security-token: token/2\r\n" in second
+
+
+async def test_expired_credentials_are_looked_for_once() -> None:
+    """What AWS calls expired is found anew and signs the same request, once."""
+    wire = FakeWire(error(400, "ExpiredToken"), PUT)
+    await over(wire).call(NEVER, "PutObject", "k", **PUT_PARAMETERS)
+    assert ["Credential=AK2/" in head for head, _ in wire.sent] == [False, True]
+    wire = FakeWire(error(400, "ExpiredToken"))
+    with pytest.raises(CredentialsError, match="ExpiredToken"):
+        await over(wire).call(SAME_BYTES, "PutObject", "k", **PUT_PARAMETERS)
+    assert len(wire.sent) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [error(301, "PermanentRedirect"), error(307, "X"), error(400, "AuthorizationHeaderMalformed")],
+)
+async def test_a_redirect_is_left_to_the_sdk(answer: Answer) -> None:
+    """A bucket that is elsewhere is no failure: the SDK knows the way."""
+    with pytest.raises(Elsewhere):
+        await over(FakeWire(answer)).call(SAME_BYTES, "PutObject", "k", **PUT_PARAMETERS)
 
 
 async def many(objects: Objects, number: int) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hover_async.doctor.account import NAMES
-from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
+from hover_async.manifest.model import Assets, Auth, Cli, Deploy, Http, Manifest, QueueSpec, Vpc
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = (Manifest, Auth, Http, Cli, QueueSpec, Vpc, Assets)
+SECTIONS = (Manifest, Auth, Deploy, Http, Cli, QueueSpec, Vpc, Assets)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
@@ -28,6 +28,7 @@ def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> Non
     [
         *("README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/manifest.md", "docs/secrets.md"),
         *("docs/plan.md", "docs/iam.md", "docs/doctor.md", "docs/decisions/README.md"),
+        *("docs/performance.md",),
     ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:

@@ -66,4 +66,5 @@ async def test_every_step_of_a_deploy_has_its_place_in_the_picture() -> None:
     """No step is left out of the dependencies that the critical path is walked along."""
     build_steps = {Step.RUNTIME, Step.IMAGE, Step.TESTS, Step.ASSETS_BUILD, Step.SCAN}
     plan_steps = {Step.READ, Step.CHANGE_SET}
-    assert set(DEPENDS) | {Step.PREPARE} | build_steps | plan_steps == set(Step)
+    rollback_steps = {Step.RECOVER, Step.CHECK}
+    assert set(DEPENDS) | {Step.PREPARE} | build_steps | plan_steps | rollback_steps == set(Step)

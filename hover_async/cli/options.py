@@ -1,0 +1,57 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from hover_async.values import Lane
+
+C = TypeVar("C", bound=Callable[..., Any])
+WAIT_S = 1_800
+"""Longer than a deploy with its commands takes, a first distribution of CloudFront included."""
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise click.BadParameter(
+            f"{value!r} is no number of seconds; with a STAGE behind it, write '--wait=900'",
+            ctx,
+            param,
+        )
+    return seconds
+
+
+def waits_for_the_lock(command: C) -> C:
+    """`--wait [SECONDS]`, as `wait_s`."""
+    return click.option(
+        "--wait",
+        "wait_s",
+        callback=_seconds,
+        is_flag=False,
+        flag_value=str(WAIT_S),
+        default="0",
+        metavar="[SECONDS]",
+        help=f"Wait while another run holds the lock: SECONDS at most, or {WAIT_S:,}.",
+    )(command)
+
+
+lane_option = click.option(
+    "--direct/--stack",
+    default=None,
+    help="How functions get the image: each by itself, where nothing else changes; or by the stack."
+    "  [default: the manifest's deploy.code]",
+)
+
+
+def lane_of(*, direct: bool | None) -> Lane | None:
+    """What `lane_option` says; None where the manifest decides."""
+    if direct is None:
+        return None
+    return Lane.DIRECT if direct else Lane.STACK
