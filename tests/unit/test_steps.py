@@ -54,12 +54,13 @@ async def test_critical_path_is_what_the_end_waited_for() -> None:
         (Step.LOCK, 3, 3.1),
         (Step.STACK, 3.1, 7),
         (Step.PUBLISH, 7, 8),
-        (Step.WARM, 9, 11),
-        (Step.COMMANDS, 9, 10),
+        (Step.WARM, 6, 9.5),
+        (Step.BOOT, 9, 9.2),
+        (Step.COMMANDS, 9.2, 11),
         (Step.ACTIVATE, 11, 12),
     )
     critical = [timed.step for timed in told.steps(DEPENDS) if timed.critical]
-    assert critical == [Step.PREPARE, Step.UPLOAD, Step.WARM, Step.ACTIVATE]
+    assert critical == [Step.UPLOAD, Step.BOOT, Step.COMMANDS, Step.ACTIVATE]
 
 
 async def test_every_step_of_a_deploy_has_its_place_in_the_picture() -> None:

@@ -128,7 +128,7 @@ def test_steps_stand_where_they_ran() -> None:
 def test_the_critical_path_is_that_of_the_deploy() -> None:
     """What decided when the deploy ended, in order; what ran beside it is not in it."""
     path = [lane.name for lane in recorded(DEPLOY).path]
-    steps = ["prepare", "push", "lock", "stack", "versions", "first boot", "commands", "activate"]
+    steps = ["push", "lock", "stack", "versions", "first boot", "commands", "activate"]
     assert path == steps
     assert not next(lane for lane in recorded(DEPLOY).lanes if lane.name == "assets").critical
 
