@@ -152,6 +152,11 @@ def functions(lambdas: Service) -> LambdaFunctions:
     return LambdaFunctions(lambdas, lambdas)
 
 
+def holding(image_uri: str, revision: str) -> Mapping[str, Any]:
+    """What GetFunction answers of a function with that image."""
+    return {"Configuration": {"RevisionId": revision}, "Code": {"ImageUri": image_uri}}
+
+
 def invoking(repeatable: Repeatable) -> Callable[[Service], Awaitable[object]]:
     return lambda lambdas: functions(lambdas).invoke(
         F, V, b"{}", timeout_s=60, repeatable=repeatable
@@ -260,6 +265,7 @@ S3_CALLS = (
         lambda s: assets(s).abort_multipart("k", "u"),
         after={"AbortMultipartUpload": refused("NoSuchUpload", 404)},
     ),
+    call("DeleteObjects", AGAIN, lambda s: assets(s).delete(["a", "b"])),
     call("GetObject", READ, lambda s: documents(s).read("k"), {"Body": b"x", "ETag": '"e"'}),
     call(
         "PutObject",
@@ -322,6 +328,19 @@ LAMBDA_CALLS = (
             "GetAlias": {"FunctionVersion": "1", "RevisionId": "r1"},
         },
         {"GetAlias": {"FunctionVersion": "2", "RevisionId": "r2"}},
+    ),
+    call(
+        "UpdateFunctionCode",
+        Lost.LOOKED_UP,
+        lambda s: functions(s).update_code(F, "repo@sha256:new", revision="r1"),
+        {"UpdateFunctionCode": {}, "GetFunction": holding("repo@sha256:old", "r1")},
+        {"GetFunction": holding("repo@sha256:new", "r2")},
+    ),
+    call(
+        "DeleteFunction",
+        AGAIN,
+        lambda s: functions(s).delete_version(F, V),
+        after={"DeleteFunction": refused("ResourceNotFoundException", 404)},
     ),
     call(
         "Invoke",
@@ -415,6 +434,7 @@ STACK_CALLS = (
 )
 
 OTHER_CALLS = (
+    call("BatchDeleteImage", AGAIN, lambda s: registry(s).untag(["b1"])),
     call("DescribeRepositories", READ, lambda s: registry(s).ensure_repository(), REPOSITORY),
     call(
         "CreateRepository",
