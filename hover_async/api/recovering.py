@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from hover_async.api.project import manifest_path, only_stage
 from hover_async.api.target import AWS, Target, open_stage
-from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.events import Reporter, silent
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ async def recover(
     `ActivationMixed` and `RecordDamaged` where no end could be reached, `LockHeld` while a run
     holds the lock.
     """
+    from hover_async.concurrency import finish_or_cancel, shielded_leaving
     from hover_async.deploy.converge import Way
     from hover_async.deploy.lock import Holder
     from hover_async.deploy.recover import recover_stage
