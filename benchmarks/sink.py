@@ -27,6 +27,8 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 READ_BYTES = 262_144
+LONGEST_LEAD_S = 0.005
+"""How far the reading may run ahead of a slow link."""
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 EXPECTS = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
@@ -99,12 +101,16 @@ def sink(
     latency_s: float = 0.0,
     certificate: Certificate | None = None,
     refuse: int = 0,
+    link_bytes_per_s: float = 0.0,
 ) -> Iterator[Sink]:
-    """A running sink; `refuse` is the HTTP status that every PUT gets, if not 0."""
+    """A running sink; `refuse` is the HTTP status that every PUT gets, if not 0.
+
+    `link_bytes_per_s` is how fast it reads from all clients together, as over a link of that speed.
+    """
     context = multiprocessing.get_context("spawn")
     told, telling = context.Pipe(duplex=False)
     process = context.Process(
-        target=_serve, args=(telling, latency_s, certificate, refuse), daemon=True
+        target=_serve, args=(telling, latency_s, certificate, refuse, link_bytes_per_s), daemon=True
     )
     process.start()
     telling.close()  # a child that dies then ends the waiting for its port
@@ -116,7 +122,11 @@ def sink(
 
 
 def _serve(
-    telling: Connection, latency_s: float, certificate: Certificate | None, refuse: int
+    telling: Connection,
+    latency_s: float,
+    certificate: Certificate | None,
+    refuse: int,
+    link_bytes_per_s: float,
 ) -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
     listening.setblocking(False)
@@ -125,7 +135,7 @@ def _serve(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.chain)
     telling.send(listening.getsockname()[1])
-    _Server(listening, context, latency_s, refuse).run()
+    _Server(listening, context, latency_s, refuse, link_bytes_per_s).run()
 
 
 @dataclass
@@ -136,6 +146,7 @@ class _Client:
     is_greeting: bool
     buffer: bytearray = field(default_factory=bytearray)
     left: int = 0
+    is_chunked: bool = False
     answer: bytes = b""
     unsent: bytes = b""
 
@@ -147,7 +158,10 @@ class _Server:
         context: ssl.SSLContext | None,
         latency_s: float,
         refuse: int,
+        link_bytes_per_s: float,
     ) -> None:
+        self._link_bytes_per_s = link_bytes_per_s
+        self._free_at_s = 0.0
         self._listening = listening
         self._context = context
         self._latency_s = latency_s
@@ -218,7 +232,17 @@ class _Server:
                 self._answer(number, client.answer)
             if taken < len(data):
                 client.buffer += memoryview(data)[taken:]
-                self._begin_requests(number, client)
+                if not client.is_chunked or self._end_of_chunks(number, client):
+                    self._begin_requests(number, client)
+            self._hold_back(len(data))
+
+    def _hold_back(self, size: int) -> None:
+        """Let pass the time that the link takes for so many bytes."""
+        if self._link_bytes_per_s:
+            now = time.monotonic()
+            self._free_at_s = max(now, self._free_at_s) + size / self._link_bytes_per_s
+            if self._free_at_s - now > LONGEST_LEAD_S:
+                time.sleep(self._free_at_s - now)
 
     def _begin_requests(self, number: int, client: _Client) -> None:
         while not client.left:
@@ -227,18 +251,35 @@ class _Server:
                 return
             head = bytes(client.buffer[: end + 2])
             length = LENGTH.search(head)
-            if CHUNKED.search(head):
-                raise ValueError("this sink takes no chunked bodies")
             size = int(length[1]) if length else 0
             del client.buffer[: end + 4]
             if EXPECTS.search(head) and not client.buffer:
                 self._send(number, client, b"HTTP/1.1 100 Continue\r\n\r\n")
             client.answer = self._take(head, size)
+            if CHUNKED.search(head):
+                client.is_chunked = True
+                if not self._end_of_chunks(number, client):
+                    return
+                continue
             taken = min(size, len(client.buffer))
             del client.buffer[:taken]
             client.left = size - taken
             if not client.left:
                 self._answer(number, client.answer)
+
+    def _end_of_chunks(self, number: int, client: _Client) -> bool:
+        """Drop the chunks that are there; whether the last one was, and the request is answered."""
+        while (end := client.buffer.find(b"\r\n")) >= 0:
+            size = int(bytes(client.buffer[:end]).partition(b";")[0], 16)
+            if len(client.buffer) < end + 2 + size + 2:
+                return False
+            del client.buffer[: end + 2 + size + 2]
+            self._counted.body_bytes += size
+            if size == 0:
+                client.is_chunked = False
+                self._answer(number, client.answer)
+                return True
+        return False
 
     def _take(self, head: bytes, size: int) -> bytes:
         """Count a request, and its answer."""

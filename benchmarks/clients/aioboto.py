@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,4 +32,6 @@ async def send(url: str, files: Iterator[Path], at_once: int, certificate: str) 
 
 if __name__ == "__main__":
     to, directory, number, authority = sys.argv[1:]
+    began = time.perf_counter()
     asyncio.run(send(to, iter(sorted(Path(directory).iterdir())), int(number), authority))
+    print(time.perf_counter() - began, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,7 +32,6 @@ def send(url: str, directory: Path, gigabits: float, certificate: str) -> None:
             credentials_provider=credentials,
             use_double_uri_encode=False,
         ),
-        credential_provider=credentials,
         tls_mode=S3RequestTlsMode.ENABLED if is_tls else S3RequestTlsMode.DISABLED,
         tls_connection_options=options,
         throughput_target_gbps=gigabits,
@@ -46,7 +46,6 @@ def send(url: str, directory: Path, gigabits: float, certificate: str) -> None:
                 request=request,
                 type=S3RequestType.PUT_OBJECT,
                 send_filepath=str(file),
-                endpoint=url,
             )
         )
     for sent in requests:
@@ -55,4 +54,6 @@ def send(url: str, directory: Path, gigabits: float, certificate: str) -> None:
 
 if __name__ == "__main__":
     to, root, target, authority = sys.argv[1:]
+    began = time.perf_counter()
     send(to, Path(root), float(target), authority)
+    print(time.perf_counter() - began, flush=True)

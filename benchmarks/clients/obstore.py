@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,5 +38,7 @@ async def send(url: str, files: Iterator[Path], at_once: int) -> None:
 if __name__ == "__main__":
     to, directory, number, certificate = sys.argv[1:]
     os.environ["SSL_CERT_FILE"] = certificate
+    began = time.perf_counter()
     asyncio.run(send(to, iter(sorted(Path(directory).iterdir())), int(number)))
+    print(time.perf_counter() - began, flush=True)
     os._exit(0)
