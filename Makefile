@@ -4,6 +4,11 @@
 # make prove  every call x every fault, 20,000 random schedules, rivals: half an hour on two cores
 # make prove-guards   each guard switched off in turn: some test must notice
 # make prove-templates   2,000 stages judged by cfn-lint: about an hour (PART="--from 0 --count 50" for a part)
+# make prove-kills  kill -9 at every call of a deploy on a local AWS, then again: about half an hour
+# make prove-wire   every operation of a deploy meets every fault of a connection: about 20 minutes
+# make soak   deploys and rollbacks under load: ten minutes (PART="--minutes 1" for less)
+# make bench  every benchmark, and docs/performance.md from its figures: under 20 minutes on two cores
+# make timeline-picture  docs/timeline.svg, from a deploy of the example to the local AWS
 # make down   stop the local AWS of `make demo`
 # make clean  remove what the targets made in this directory
 #
@@ -14,7 +19,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: demo test lint prove prove-guards prove-templates down clean
+.PHONY: demo test lint bench prove prove-guards prove-templates prove-kills prove-wire soak timeline-picture down clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -69,6 +74,25 @@ prove-guards: $(VENV)/dev
 
 prove-templates: $(VENV)/dev
 	"$(BIN)/python" benchmarks/prove_templates.py $(PART)
+
+prove-kills: $(VENV)/dev
+	PATH="$(BIN):$$PATH" "$(BIN)/python" benchmarks/prove_kills.py $(PART)
+
+prove-wire: $(VENV)/dev
+	PATH="$(BIN):$$PATH" "$(BIN)/python" benchmarks/prove_kills.py --faults $(PART)
+
+soak: $(VENV)/dev
+	PATH="$(BIN):$$PATH" "$(BIN)/python" benchmarks/soak.py $(PART)
+
+bench: $(VENV)/dev
+	export PATH="$(BIN):$$PATH"
+	python benchmarks/bench.py $(PART)
+
+timeline-picture: demo
+	export PATH="$(BIN):$$PATH"
+	cd $(EXAMPLE)
+	hover-async build dev --skip-tests
+	hover-async deploy --local --timeline "$(CURDIR)/docs/timeline.svg"
 
 down:
 	if [ -x "$(BIN)/hover-async" ]; then "$(BIN)/hover-async" local down; fi

@@ -1,6 +1,6 @@
 """The PHP runtime, side by side: its loop against nginx, and a boot with and without priming.
 
-    python benchmarks/runtime.py [ROUNDS]
+    python benchmarks/runtime.py [--quick] [--json FILE]
 
 Requests: one container, one php-fpm, the same page; in turn through the runtime loop (from the
 moment the event leaves Lambda's runtime API to the moment the whole answer is back there) and
@@ -16,7 +16,6 @@ Needs Docker and Debian's packages; exits 1 when the loop costs more per request
 from __future__ import annotations
 
 import json
-import os
 import platform
 import socket
 import statistics
@@ -33,6 +32,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.report import Goal, Report, Row, parser, tell  # noqa: E402
 from tests.runtime.containers import MANIFEST, Function, docker, request, start  # noqa: E402
 from tests.runtime.images import build, context  # noqa: E402
 from tests.runtime.nginx import unpack  # noqa: E402
@@ -168,38 +168,56 @@ class Lane:
     def p50(self) -> float:
         return statistics.median(self.milliseconds)
 
-    def __str__(self) -> str:
+    def row(self, page: str) -> Row:
         p99 = statistics.quantiles(self.milliseconds, n=100)[98]
         rate = len(self.milliseconds) / self.seconds
-        return f"  {self.name:<28} p50 {self.p50:6.3f} ms   p99 {p99:7.3f} ms   {rate:6.0f} /s"
+        return {
+            "what": page,
+            "how": self.name,
+            "p50 ms": self.p50,
+            "p99 ms": p99,
+            "requests": len(self.milliseconds),
+            "/s": round(rate),
+        }
 
 
 def main() -> int:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    options = parser(__doc__)
+    options.add_argument("--rounds", type=int, help="of 300 requests, and of new containers")
+    given = options.parse_args()
+    rounds = given.rounds or (3 if given.quick else 10)
     subprocess.run([EXAMPLE / "base-image"], check=True)
     primed = build(context(EXAMPLE, MANIFEST), "hover-bench-primed", base="hover-example-base")
     bare = context(EXAMPLE, MANIFEST)
     bare[".hover/out/application/hover_runtime/prime.php"] = b"<?php // compiles nothing ahead\n"
     unprimed = build(bare, "hover-bench-unprimed", base="hover-example-base")
     version = docker("run", "--rm", "--entrypoint", "php", primed, "-r", "echo PHP_VERSION;")
-    print(f"PHP {version}, {platform.machine()}, {os.cpu_count()} cores, {rounds} rounds\n")
+    rows: list[Row] = []
     worst_ms = 0.0
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         directory.chmod(0o755)
         nginx = unpack(directory)
         for page, files in PAGES.items():
-            worst_ms = max(worst_ms, requests(page, files, primed, nginx, directory, rounds))
-        boots({"primed": primed, "not primed": unprimed}, directory, rounds)
-    met = worst_ms <= GOAL_MS
-    print(f"goal: {GOAL_MS} ms more than nginx at p50: {'met' if met else 'NOT met'}")
-    return 0 if met else 1
+            ours, theirs = requests(files, primed, nginx, directory, rounds)
+            rows += [ours.row(page), theirs.row(page)]
+            worst_ms = max(worst_ms, ours.p50 - theirs.p50)
+        notes = boots({"primed": primed, "not primed": unprimed}, directory, rounds)
+    notes = [f"PHP {version}, {platform.machine()}.", *notes]
+    goal = Goal(
+        "the loop at p50, beside nginx",
+        f"<= {GOAL_MS} ms more",
+        f"{worst_ms:+.2f} ms",
+        worst_ms <= GOAL_MS,
+    )
+    title = "The PHP runtime: its loop beside nginx, over the same php-fpm"
+    return tell(Report(title, rows, [goal], notes), given.json)
 
 
 def requests(
-    page: str, files: dict[str, str], image: str, nginx: Path, directory: Path, rounds: int
-) -> float:
-    """Prints the table of a page; returns by how much the loop's p50 is above nginx's, in ms."""
+    files: dict[str, str], image: str, nginx: Path, directory: Path, rounds: int
+) -> list[Lane]:
+    """What requests of a page took through the loop, and through nginx."""
     with ExitStack() as stack:
         tmp = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         tmp.chmod(0o1777)
@@ -232,27 +250,23 @@ def requests(
         for turn in range(rounds):
             for lane in lanes if turn % 2 else reversed(lanes):
                 lane.round()
-    ours, theirs = lanes
-    print(f"{page}: {len(ours.milliseconds):,} requests each\n{ours}\n{theirs}")
-    print(f"  the loop costs {ours.p50 - theirs.p50:+.3f} ms more at p50\n")
-    return ours.p50 - theirs.p50
+    return lanes
 
 
-def boots(images: dict[str, str], directory: Path, rounds: int) -> None:
-    """Prints how long new containers take: as they say, and by the processor time they used."""
+def boots(images: dict[str, str], directory: Path, rounds: int) -> list[str]:
+    """How long new containers take: as they say, and by the processor time they used."""
     measured: dict[str, dict[str, list[float]]] = {name: {} for name in images}
     for _ in range(rounds):
         for name, image in images.items():
             for figure, value in boot(image, directory).items():
                 measured[name].setdefault(figure, []).append(value)
-    print(f"boot of the example (medians of {rounds} new containers each)")
+    notes = [f"A new container of the example (medians of {rounds} each):"]
     for figure in next(iter(measured.values())):
-        row = "   ".join(
-            f"{name} {statistics.median(figures[figure]):6.1f}"
-            for name, figures in measured.items()
+        each = (
+            f"{name} {statistics.median(figures[figure]):.1f}" for name, figures in measured.items()
         )
-        print(f"  {figure:<44} {row}")
-    print()
+        notes.append(f"- {figure}: {', '.join(each)}")
+    return notes
 
 
 def boot(image: str, directory: Path) -> dict[str, float]:
@@ -269,9 +283,9 @@ def boot(image: str, directory: Path) -> dict[str, float]:
         cold, _ = cold_api.invoke(request("/"))
         return {
             "start of PHP to warm (boot_ms), ms": warm["boot_ms"],
-            "  of it the runtime's own start, ms": warm["start_ms"],
-            "  of it until php-fpm listens, ms": warm["fpm_ms"],
-            "  of it the dummy request, ms": warm["boot_ms"] - warm["start_ms"] - warm["fpm_ms"],
+            "of it the runtime's own start, ms": warm["start_ms"],
+            "of it until php-fpm listens, ms": warm["fpm_ms"],
+            "of it the dummy request, ms": warm["boot_ms"] - warm["start_ms"] - warm["fpm_ms"],
             "first visitor of a warm container, ms": first * 1000,
             "later visitors, ms": later * 1000,
             "first visitor of a cold container, ms": cold * 1000,

@@ -27,7 +27,7 @@ from hover_async.api import (
 )
 from hover_async.errors import HoverError
 from hover_async.events import Event, Reporter
-from hover_async.values import BuildId
+from hover_async.values import BuildId, Lane
 from hover_async.version import __version__
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "BuildId",
     "Event",
     "HoverError",
+    "Lane",
     "Reporter",
     "Target",
     "__version__",

@@ -1,4 +1,4 @@
-"""The files of a build as S3 objects: pure planning, no file is opened here.
+"""The files of a build as S3 objects: which they are, and opening the very file that was planned.
 
 What is refused and why: a link that leads out of the directory, a device or a FIFO would send what
 was never built; a name that is not UTF-8 or makes a key above 1,024 bytes has no S3 key.
@@ -6,11 +6,13 @@ was never built; a name that is not UTF-8 or makes a key above 1,024 bytes has n
 
 from __future__ import annotations
 
+import errno
 import mimetypes
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 
 from hover_async.errors import ProjectError
@@ -61,13 +63,17 @@ _PYTHONS_TABLE = mimetypes.MimeTypes(filenames=())
 
 @dataclass(frozen=True)
 class Asset:
-    """A file to be served: where it lies, its path below the build's directory, its headers."""
+    """A file to be served: where it lies, its path below the build's directory, its headers.
+
+    `file` is no link, or was none when it was planned; `inode` is its device and number.
+    """
 
     file: Path
     path: str
     size_bytes: int
     modified_ns: int
     headers: ObjectHeaders
+    inode: tuple[int, int]
 
     def key(self, build_id: BuildId) -> str:
         return f"{build_id}/{self.path}"
@@ -80,6 +86,22 @@ def plan_assets(root: Path, cache_control_for: Callable[[str], str]) -> tuple[As
     """
     inside = root.resolve()
     return tuple(_asset(file, root, inside, cache_control_for) for file in sorted(_files(root)))
+
+
+def opened(asset: Asset) -> RawIOBase:
+    """The planned file, open to be read: never one that took its name or its directory's since.
+
+    Raises `OSError` when it is another one now, before a byte of that is read. A link is not
+    followed, and a FIFO is not waited for.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    handle = os.open(asset.file, flags)
+    status = os.fstat(handle)
+    found = (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns
+    if found != (asset.inode, asset.size_bytes, asset.modified_ns):
+        os.close(handle)
+        raise OSError(errno.ESTALE, "another file, size or time of change")
+    return os.fdopen(handle, "rb", buffering=0)
 
 
 def content_type(path: str) -> str:
@@ -118,16 +140,18 @@ def _files(directory: Path) -> Iterator[Path]:
 
 def _asset(file: Path, root: Path, inside: Path, cache_control_for: Callable[[str], str]) -> Asset:
     try:
-        if file.is_symlink() and not file.resolve(strict=True).is_relative_to(inside):
+        real = file.resolve(strict=True) if file.is_symlink() else file
+        if real is not file and not real.is_relative_to(inside):
             raise _refused(file, f"a link that leads out of {root.name}/")
-        status = file.stat()
+        status = real.lstat()
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before 3.13
         raise _refused(file, getattr(error, "strerror", None) or str(error)) from error
     if not stat.S_ISREG(status.st_mode):
         raise _refused(file, "neither a file nor a directory")
     path = _key_path(file, root)
     headers = ObjectHeaders(content_type(path), cache_control_for(path))
-    return Asset(file, path, status.st_size, status.st_mtime_ns, headers)
+    inode = (status.st_dev, status.st_ino)
+    return Asset(real, path, status.st_size, status.st_mtime_ns, headers, inode)
 
 
 def _key_path(file: Path, root: Path) -> str:

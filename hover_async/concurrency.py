@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from anyio import CancelScope, create_task_group, get_cancelled_exc_class, move_on_after
+from anyio import CancelScope, Event, create_task_group, get_cancelled_exc_class, move_on_after
 from anyio.abc import TaskGroup
 
 from hover_async.errors import StepTimedOut
@@ -88,6 +88,55 @@ async def settle(
             return Settled(item, error=error)
 
     return await bounded_map(attempt, items, limit=limit)
+
+
+class Feed(Generic[T]):
+    """What one task learns bit by bit, for others that follow it.
+
+    Everyone who follows gets every item, and is through once the feed has ended. A feed that is
+    never ended keeps them waiting: a task that fails cancels them instead.
+    """
+
+    def __init__(self, items: Iterable[T] = (), *, ended: bool = False) -> None:
+        self._items = list(items)
+        self._ended = ended
+        self._changed = Event()
+
+    def put(self, item: T) -> None:
+        self._items.append(item)
+        self._tell()
+
+    async def begun(self) -> None:
+        """Wait for the first item, or for the end."""
+        while not (self._items or self._ended):
+            await self._changed.wait()
+
+    async def first(self, fits: Callable[[T], bool] = lambda _: True) -> T:
+        """The first item that fits. Raises `LookupError` when the feed ends without one."""
+        async with aclosing(self.follow()) as items:
+            async for item in items:
+                if fits(item):
+                    return item
+        raise LookupError("the feed has ended without it")
+
+    def end(self) -> None:
+        self._ended = True
+        self._tell()
+
+    async def follow(self) -> AsyncGenerator[T, None]:
+        seen = 0
+        while True:
+            changed = self._changed
+            while seen < len(self._items):
+                seen += 1
+                yield self._items[seen - 1]
+            if self._ended and seen == len(self._items):
+                return
+            await changed.wait()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, Event()
+        changed.set()
 
 
 @contextmanager

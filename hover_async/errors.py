@@ -31,6 +31,7 @@
     │   ├── AssetChanged                a file changed while it was being sent
     │   ├── StackFailed                 CloudFormation failed or rolled back
     │   ├── StackUnusable               the stack is in a state no update can start from
+    │   ├── DirectRefused               only the stack can deploy this; carries every reason
     │   ├── QueueTaken                  a queue of this name belongs to another stage
     │   ├── VersionFailed               a function or its new version never became Active
     │   ├── WarmingFailed               the new image cannot boot
@@ -282,6 +283,19 @@ class StackFailed(DeployError):
 
 class StackUnusable(DeployError):
     code = "stack-unusable"
+
+
+class DirectRefused(DeployError):
+    """More than the image would change, so the direct lane is not for it. `reasons`: each one."""
+
+    code = "direct-refused"
+
+    def __init__(self, message: str, *, reasons: Sequence[str], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(reasons)
+
+    def details(self) -> Mapping[str, object]:
+        return {**super().details(), "reasons": list(self.reasons)}
 
 
 class QueueTaken(DeployError):

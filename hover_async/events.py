@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Protocol
 
-from hover_async.values import FunctionName, Version
+from hover_async.values import BuildId, FunctionName, Lane, Version
 
 
 class Step(StrEnum):
@@ -44,6 +44,15 @@ class Step(StrEnum):
     # plan
     READ = "read"
     CHANGE_SET = "change set"
+
+
+@dataclass(frozen=True)
+class DeployBegun:
+    """The first event of a deploy: what is deployed, and in which lane."""
+
+    stage: str
+    build_id: BuildId
+    lane: Lane
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,13 @@ class ResourceChanged:
 
 
 @dataclass(frozen=True)
+class CodeUpdated:
+    """A function was given the build's image by itself, not by its stack."""
+
+    function: str
+
+
+@dataclass(frozen=True)
 class VersionPublished:
     function: str
     version: str
@@ -149,12 +165,14 @@ class Warned:
 
 
 Event = (
-    StepStarted
+    DeployBegun
+    | StepStarted
     | StepFinished
     | StepFailed
     | Progress
     | Output
     | ResourceChanged
+    | CodeUpdated
     | VersionPublished
     | ContainerWarmed
     | AliasMoved

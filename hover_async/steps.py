@@ -89,20 +89,26 @@ class Timeline:
         return current_time() - self._began
 
     def steps(self, depends: Mapping[Step, Sequence[Step]]) -> tuple[Timed, ...]:
-        """The finished steps in the order of their start, those on the critical path marked.
-
-        The path is walked back from the step that ended last: what it waited for longest, what
-        that one waited for, and so on. Shortening anything else would not have ended the run
-        earlier.
-        """
-        by_step = {timed.step: timed for timed in self._finished}
-        critical: set[Step] = set()
-        latest = max(self._finished, key=lambda timed: timed.end_s, default=None)
-        while latest is not None and latest.step not in critical:
-            critical.add(latest.step)
-            before = [by_step[name] for name in depends.get(latest.step, ()) if name in by_step]
-            latest = max(before, key=lambda timed: timed.end_s, default=None)
+        """The finished steps in the order of their start, those on the critical path marked."""
+        critical = critical_path({timed.step: timed.end_s for timed in self._finished}, depends)
         return tuple(
             Timed(timed.step, timed.start_s, timed.seconds, timed.summary, timed.step in critical)
             for timed in sorted(self._finished, key=lambda timed: timed.start_s)
         )
+
+
+def critical_path(
+    ends_s: Mapping[Step, float], depends: Mapping[Step, Sequence[Step]]
+) -> Sequence[Step]:
+    """The steps that decided when the run ended, the last one first; `ends_s`: when each ended.
+
+    It is walked back from the step that ended last: what it waited for longest, what that one
+    waited for, and so on. Shortening anything else would not have ended the run earlier.
+    """
+    path: list[Step] = []
+    latest = max(ends_s, key=ends_s.__getitem__, default=None)
+    while latest is not None and latest not in path:
+        path.append(latest)
+        before = [step for step in depends.get(latest, ()) if step in ends_s]
+        latest = max(before, key=ends_s.__getitem__, default=None)
+    return path

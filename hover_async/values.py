@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,6 +13,9 @@ Version = NewType("Version", str)
 """A published Lambda version: a number in decimal, or `$LATEST`."""
 Digest = NewType("Digest", str)
 """The digest of an image manifest in a registry: `sha256:` and 64 hex digits."""
+
+UNPUSHED = Digest(f"sha256:{'0' * 64}")
+"""Stands for the digest that only a push will give."""
 
 LATEST = Version("$LATEST")
 LIVE = "live"
@@ -37,8 +39,17 @@ class BuildId(str):
 
     @classmethod
     def new(cls, now: datetime | None = None) -> Self:
+        from secrets import token_hex  # a tenth of what `--help` takes
+
         moment = (now or datetime.now(UTC)).astimezone(UTC)
-        return cls(f"b{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}")
+        return cls(f"b{moment:%Y%m%dT%H%M%SZ}-{token_hex(4)}")
+
+
+class Lane(StrEnum):
+    """How functions get the image of a build: by their stack, or each by itself."""
+
+    STACK = "stack"
+    DIRECT = "direct"
 
 
 class Role(StrEnum):

@@ -21,12 +21,14 @@ def policy(
     project: str | Path = ".",
     account: str | None = None,
     trust: bool = False,
+    direct: bool = False,
 ) -> Mapping[str, Any]:
     """The least IAM policy of `name` for a stage, as a policy document.
 
     `name` is `deployer`, `stack-role`, `lambda-role` or `secrets`; with `trust` it is the policy of
     who may act as it. The account is that of the manifest's roles; `account` is written in its
-    place, which may be a placeholder. Raises `UsageError` for another name or a wrong manifest.
+    place, which may be a placeholder. With `direct` the deployer may use the direct lane also where
+    the manifest does not ask for it. Raises `UsageError` for another name or a wrong manifest.
     """
     from hover_async import iam
     from hover_async.manifest import load_manifest
@@ -44,7 +46,7 @@ def policy(
         return iam.trust(wanted, manifest, account=account)
     sealed_with = _sealed_with(Places(root, stage), manifest)
     return iam.policy(
-        wanted, manifest, stage=stage, account=account, sealed_with=sealed_with
+        wanted, manifest, stage=stage, account=account, sealed_with=sealed_with, direct=direct
     ).as_json()
 
 

@@ -12,6 +12,7 @@ from hover_async.events import Reporter, Warned
 
 if TYPE_CHECKING:
     from hover_async.deploy.deployment import Order
+    from hover_async.values import Lane
 
 
 def manifest_path(root: Path, stage: str) -> Path:
@@ -40,8 +41,11 @@ def only_stage(root: Path) -> str:
     )
 
 
-def order_of(root: Path, stage: str | None, target: Target) -> Order:
-    """The project's build to be deployed. Raises `UsageError` when it is not `stage`'s."""
+def order_of(root: Path, stage: str | None, target: Target, *, lane: Lane | None = None) -> Order:
+    """The project's build to be deployed. Raises `UsageError` when it is not `stage`'s.
+
+    `lane` wins over the manifest's `deploy.code`.
+    """
     from hover_async.assets import plan_assets
     from hover_async.build_record import ASSETS, MANIFEST, read_record
     from hover_async.deploy.deployment import Order
@@ -56,7 +60,8 @@ def order_of(root: Path, stage: str | None, target: Target) -> Order:
         )
     manifest = load_manifest(root / MANIFEST)
     assets = plan_assets(root / ASSETS, manifest.assets.cache_control_for)
-    return Order(record, manifest, assets, Holder.me(record.build_id), target.edge)
+    holder = Holder.me(record.build_id)
+    return Order(record, manifest, assets, holder, target.edge, lane or manifest.deploy.code)
 
 
 def tell_of_changes(root: Path, order: Order, report: Reporter) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from hover_async.api.project import manifest_path, only_stage
 from hover_async.api.target import AWS, Target, open_stage
-from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.events import Reporter, silent
 
 if TYPE_CHECKING:
     from hover_async.deploy.converge import Recovery
-    from hover_async.deploy.lock import Holder, Unlocked
+    from hover_async.deploy.lock import Holder
+    from hover_async.deploy.unlock import Unlocked
 
 
 async def recover(
@@ -32,6 +32,7 @@ async def recover(
     `ActivationMixed` and `RecordDamaged` where no end could be reached, `LockHeld` while a run
     holds the lock.
     """
+    from hover_async.concurrency import finish_or_cancel, shielded_leaving
     from hover_async.deploy.converge import Way
     from hover_async.deploy.lock import Holder
     from hover_async.deploy.recover import recover_stage
@@ -88,10 +89,10 @@ async def unlock(
     """Free the stage's lock of a run that died. Raises `LockHeld` when its lease has not run out,
     unless it is to be forced, and in any case when the lock is renewed meanwhile.
     """
-    from hover_async.deploy import lock
+    from hover_async.deploy.unlock import unlock as take_away
     from hover_async.manifest import load_manifest
 
     root = Path(project)
     manifest = load_manifest(manifest_path(root, stage or only_stage(root)))
     async with open_stage(manifest, profile=profile, target=target) as cloud:
-        return await lock.unlock(cloud.documents, force=force)
+        return await take_away(cloud.documents, force=force)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hover_async.api.project import manifest_path, only_stage
 from hover_async.api.target import AWS, Target, open_stage
-from hover_async.concurrency import finish_or_cancel, shielded_leaving
 from hover_async.errors import UsageError
 from hover_async.events import Reporter, silent
 from hover_async.values import BuildId
@@ -53,6 +52,7 @@ async def rollback(
     back to as a whole. Cancelling before activation moves no alias; during it, the flip is finished
     or undone first.
     """
+    from hover_async.concurrency import finish_or_cancel, shielded_leaving
     from hover_async.deploy.lock import Holder
     from hover_async.deploy.rollback import roll_back
     from hover_async.manifest import load_manifest

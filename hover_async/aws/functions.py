@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from contextlib import suppress
 from typing import Any
 
 from anyio import fail_after
@@ -11,12 +12,14 @@ from anyio import fail_after
 from hover_async.aws.errors import AnswerLost, Changed, hint_of
 from hover_async.aws.retry import (
     COMMAND_REFUSED,
+    FORGET,
     INVOKE_ONCE_MORE,
     INVOKE_REFUSED,
     MOVE_ALIAS,
     NEVER,
     PUBLISH,
     READ,
+    UPDATE_CODE,
     Policy,
     repeated,
 )
@@ -24,9 +27,6 @@ from hover_async.aws.service import Answer, Service
 from hover_async.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from hover_async.ports import Alias, FunctionState, Invocation, Repeatable
 from hover_async.values import LATEST, FunctionName, Version
-
-UNPACED = frozenset({"GetFunction", "Invoke"})
-"""They have buckets of their own, far above the 15 a second of the control plane."""
 
 HASH = re.compile(r"[0-9a-f]{64}|[A-Za-z0-9+/]{43}=")
 """SHA-256 as Lambda writes it: in hexadecimal for an image, in base64 for an archive."""
@@ -54,7 +54,23 @@ class LambdaFunctions:
             last_update_reason=_reason(about, "LastUpdateStatusReason"),
             code_sha256=_code_sha256(about, code),
             image_uri=code.get("ImageUri", ""),
+            revision=about.get("RevisionId", ""),
         )
+
+    async def update_code(self, function: FunctionName, image_uri: str, *, revision: str) -> None:
+        async def update() -> None:
+            try:
+                await self._call(
+                    NEVER,
+                    "UpdateFunctionCode",
+                    function,
+                    ImageUri=image_uri,
+                    RevisionId=revision,
+                )
+            except (OutcomeUnknown, Changed) as error:
+                await self._updated_after_all(function, image_uri, revision, error)
+
+        await repeated(UPDATE_CODE, update)
 
     async def publish(
         self, function: FunctionName, *, code_sha256: str, description: str
@@ -74,6 +90,12 @@ class LambdaFunctions:
                 hint=hint_of(Changed),
             ) from error
         return Version(answer["Version"])
+
+    async def delete_version(self, function: FunctionName, version: Version) -> None:
+        if not version.isdigit():  # without a qualifier Lambda would delete the function
+            raise ValueError(f"no published version: {version!r}")
+        with suppress(NotFound):
+            await self._call(FORGET, "DeleteFunction", function, version, Qualifier=version)
 
     async def alias(self, function: FunctionName, name: str) -> Alias | None:
         try:
@@ -128,6 +150,27 @@ class LambdaFunctions:
     async def unreserved_concurrency(self) -> int:
         answer = await self._lambdas.call(READ, "GetAccountSettings", "the account")
         return int(answer["AccountLimit"]["UnreservedConcurrentExecutions"])
+
+    async def _updated_after_all(
+        self,
+        function: FunctionName,
+        image_uri: str,
+        revision: str,
+        error: OutcomeUnknown | Changed,
+    ) -> None:
+        """Nothing if it has the image now. Unchanged raises `error` again, else `Conflict`."""
+        now = await self.state(function, LATEST)
+        if now.image_uri == image_uri:
+            return
+        if now.revision == revision and isinstance(error, OutcomeUnknown):
+            raise error
+        raise Conflict(
+            f"function '{function}' changed since it was read: it holds image {now.image_uri}",
+            operation=error.operation,
+            aws_code=error.aws_code,
+            request_id=error.request_id,
+            hint=hint_of(Changed),
+        ) from error
 
     async def _moved_after_all(
         self, alias: Alias, name: str, to: Version, error: OutcomeUnknown | Changed

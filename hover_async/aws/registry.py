@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hover_async.aws.retry import CREATE, READ, SETTLE, Policy
+from hover_async.aws.retry import CREATE, FORGET, READ, SETTLE, Policy
 from hover_async.aws.service import Answer, Service
 from hover_async.errors import AccessDenied, AwsError, Conflict, NotFound, Rejected
 from hover_async.ports import PushedImage, RegistryLogin
@@ -29,6 +29,10 @@ LAYERS = frozenset(
     }
 )
 """What Lambda unpacks; zstd and plain tar it does not."""
+
+
+UNTAGGED_AT_ONCE = 100
+"""ECR's most."""
 
 
 class EcrRegistry:
@@ -110,6 +114,14 @@ class EcrRegistry:
         digest = Digest(image["imageId"]["imageDigest"])
         return PushedImage(digest, problem_of(kind, manifest, self._architecture))
 
+    async def untag(self, tags: Sequence[str]) -> None:
+        for at in range(0, len(tags), UNTAGGED_AT_ONCE):
+            batch = tags[at : at + UNTAGGED_AT_ONCE]
+            answer = await self._call(
+                FORGET, "BatchDeleteImage", imageIds=[{"imageTag": tag} for tag in batch]
+            )
+            _check_missing(answer, self._name, batch[0], operation="BatchDeleteImage")
+
     def deployable(self, digest: Digest) -> str:
         return f"{self._uri}@{digest}"
 
@@ -181,13 +193,15 @@ def _platforms(manifest: Mapping[str, Any]) -> str:
     return ", ".join(found) or "images"
 
 
-def _check_missing(answer: Answer, repository: str, tag: str) -> None:
+def _check_missing(
+    answer: Answer, repository: str, tag: str, *, operation: str = "BatchGetImage"
+) -> None:
     """No image under the tag is an answer; any other failure of the batch is an error."""
     for failure in answer.get("failures", ()):
         if failure.get("failureCode") not in {"ImageNotFound", "ImageTagDoesNotMatchDigest"}:
             raise AwsError(
-                f"BatchGetImage of '{repository}:{tag}': {failure.get('failureCode')}: "
+                f"{operation} of '{repository}:{tag}': {failure.get('failureCode')}: "
                 f"{failure.get('failureReason', '')}",
-                operation="BatchGetImage",
+                operation=operation,
                 aws_code=str(failure.get("failureCode", "")),
             )

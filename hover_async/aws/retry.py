@@ -82,6 +82,10 @@ PUBLISH = Policy(
     (*HARMLESS, OutcomeUnknown, Busy),
     budget_s=300,
 )
+UPDATE_CODE = Policy(
+    "conditional on the revision; a lost answer is looked up before it is sent again",
+    (*HARMLESS, OutcomeUnknown, Busy),
+)
 MOVE_ALIAS = Policy(
     "conditional on the revision; a lost answer is looked up before it is sent again",
     (*HARMLESS, OutcomeUnknown, Busy),
@@ -112,7 +116,18 @@ async def repeated(policy: Policy, send: Callable[[], Awaitable[T]]) -> T:
             return True
         return current_time() + state.upcoming_sleep > last_start
 
+    try:
+        return await send()
+    except policy.repeats as error:
+        failures: list[AwsError] = [error]  # most calls end above, and never meet what follows
+    except OutcomeUnknown as error:
+        if policy.reads:
+            raise _no_answer(error) from error
+        raise
+
     async def attempt() -> T:  # tenacity awaits only what is an `async def` itself
+        if failures:
+            raise failures.pop()
         return await send()
 
     retrying = AsyncRetrying(

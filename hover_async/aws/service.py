@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from hover_async.aws.errors import AnswerLost, RateLimited, hint_of, translate
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.pacing import Pacers
 from hover_async.aws.retry import READ, Policy, repeated
 
 Answer: TypeAlias = Mapping[str, Any]
@@ -21,12 +21,14 @@ Answer: TypeAlias = Mapping[str, Any]
 class Service:
     """A client whose calls are repeated as their policy says and raise `AwsError` alone."""
 
-    def __init__(
-        self, client: Any, *, pacer: Pacer | None = None, unpaced: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, client: Any, *, pacers: Pacers | None = None) -> None:
         self._client = client
-        self._pacer = pacer
-        self._unpaced = unpaced
+        self._pacers = pacers
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the calls go: of AWS's regions, partitions and kinds of endpoints the right one."""
+        return str(self._client.meta.endpoint_url)
 
     async def call(
         self, policy: Policy, operation: str, subject: str, /, **parameters: Any
@@ -69,13 +71,14 @@ class Service:
     async def _send_in_turn(
         self, operation: str, subject: str, parameters: Mapping[str, Any]
     ) -> Answer:
-        if self._pacer is None or operation in self._unpaced:
+        pacer = self._pacers.of(operation) if self._pacers else None
+        if pacer is None:
             return await self._send(operation, subject, parameters)
-        turn = await self._pacer.turn()
+        turn = await pacer.turn()
         try:
             return await self._send(operation, subject, parameters)
         except RateLimited:
-            self._pacer.complain(turn)
+            pacer.complain(turn)
             raise
 
     async def _send(self, operation: str, subject: str, parameters: Mapping[str, Any]) -> Answer:
@@ -94,7 +97,23 @@ class Service:
         for name, value in answer.items():
             if hasattr(value, "read"):
                 answer[name] = await _read(value, operation, subject)
+        if _is_a_page(answer):
+            raise AnswerLost(
+                f"{operation} of {subject}: a page of HTML was answered, and not by AWS",
+                operation=operation,
+                hint=hint_of(AnswerLost),
+            )
         return answer
+
+
+def _is_a_page(answer: Answer) -> bool:
+    """Whether a gateway on the way answered with status 200, as if all were well.
+
+    Where an answer needs no body, botocore takes any for a success. AWS sends HTML only as the body
+    of an object that is HTML, and of objects only our own records are read.
+    """
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("content-type", "")).startswith("text/html")
 
 
 async def _read(stream: Any, operation: str, subject: str) -> bytes:

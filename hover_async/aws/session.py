@@ -19,10 +19,11 @@ from botocore.exceptions import BotoCoreError
 from hover_async.aws.change_sets import CloudFormationChangeSets
 from hover_async.aws.errors import translate
 from hover_async.aws.facts import AwsFacts, Services
-from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.functions import LambdaFunctions
 from hover_async.aws.keys import KmsKeys
 from hover_async.aws.logs import CloudWatchLogGroups
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.object_access import open_objects
+from hover_async.aws.pacing import Pacers, shared_pacers
 from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
@@ -35,7 +36,9 @@ from hover_async.values import Architecture
 from hover_async.version import __version__
 
 CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 25
+"""A good part of the 60 s in which a call may be repeated: one answer that never comes is asked for
+again. It counts from the last byte that was sent or received, however long these may take."""
 QUICK_READ_TIMEOUT_S = 12
 """For calls that answer at once or not at all: well below what the callers of aliases and of the
 lock wait, so that a lost answer is looked up in time."""
@@ -74,7 +77,9 @@ async def open_cloud(
         s3 = await opener.open("s3", connections=max_connections)
         records = await opener.open("s3", read_timeout_s=QUICK_READ_TIMEOUT_S)
         lambdas = await opener.open(
-            "lambda", read_timeout_s=QUICK_READ_TIMEOUT_S, pacer=Pacer(), unpaced=UNPACED
+            "lambda",
+            read_timeout_s=QUICK_READ_TIMEOUT_S,
+            pacers=shared_pacers(identity.account, endpoint_url or region),
         )
         invocations = await opener.open(
             "lambda", connections=max_connections, read_timeout_s=INVOKE_READ_TIMEOUT_S
@@ -90,6 +95,15 @@ async def open_cloud(
                 region=region,
                 base_url=f"{address.objects}/{bucket}",
                 tags=tags,
+                objects=await clients.enter_async_context(
+                    open_objects(
+                        opener.session,
+                        s3.endpoint_url,
+                        bucket,
+                        region=region,
+                        is_local=endpoint_url is not None,
+                    )
+                ),
             ),
             documents=S3Documents(records, bucket, owner=identity.account),
             registry=EcrRegistry(
@@ -201,8 +215,7 @@ class _Opener:
         *,
         connections: int = FEW_CONNECTIONS,
         read_timeout_s: float = READ_TIMEOUT_S,
-        pacer: Pacer | None = None,
-        unpaced: frozenset[str] = frozenset(),
+        pacers: Pacers | None = None,
     ) -> Service:
         config = AioConfig(
             http_session_cls=_kept_alive,
@@ -228,7 +241,7 @@ class _Opener:
                 f"'{self.endpoint_url}' is no endpoint: {error}",
                 hint="give a whole URL, such as http://localhost:4566",
             ) from error
-        return Service(client, pacer=pacer, unpaced=unpaced)
+        return Service(client, pacers=pacers)
 
 
 def _kept_alive(

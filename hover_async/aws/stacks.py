@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any
 
 from hover_async.aws.retry import BY_TOKEN, READ, Policy
@@ -61,6 +62,7 @@ class CloudFormationStacks:
             status=stack["StackStatus"],
             reason=stack.get("StackStatusReason", ""),
             outputs={out["OutputKey"]: out["OutputValue"] for out in stack.get("Outputs", ())},
+            tags={tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())},
         )
 
     async def create(self, request: StackRequest) -> None:
@@ -91,10 +93,12 @@ class CloudFormationStacks:
             if error.aws_code != "TokenAlreadyExistsException":
                 raise
 
-    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
+    async def events(
+        self, name: str, *, token: str | None, since: str | None = None
+    ) -> Sequence[StackEvent]:
         try:
             async with self._pages("DescribeStackEvents", name) as pages:
-                return await _operation(pages, token)
+                return await _operation(pages, token, since)
         except Rejected as error:
             if says(error, "no such stack"):
                 raise _missing(name, error) from error
@@ -178,8 +182,11 @@ class CloudFormationStacks:
         )
 
 
-async def _operation(pages: AsyncIterator[Answer], token: str | None) -> Sequence[StackEvent]:
+async def _operation(
+    pages: AsyncIterator[Answer], token: str | None, since: str | None
+) -> Sequence[StackEvent]:
     """The events of the operation marked `token`, oldest first; `pages` begin with the newest.
+    Those up to the event `since` are left out, and not asked for.
 
     Without a token they are those of the last operation: a nested stack does not say who began it.
     Its deletion is what undoes its creation, and tells nothing of why that failed.
@@ -189,6 +196,8 @@ async def _operation(pages: AsyncIterator[Answer], token: str | None) -> Sequenc
     async for page in pages:
         for entry in page["StackEvents"]:
             event = _event(entry)
+            if event.id == since:
+                return found[::-1]
             if token is None:
                 found.append(event)
                 if _is_of_the_stack(entry) and event.status in BEGINNINGS - {DELETION}:
@@ -225,6 +234,7 @@ def _event(entry: Mapping[str, Any]) -> StackEvent:
         token=entry.get("ClientRequestToken"),
         physical_id=entry.get("PhysicalResourceId", ""),
         stack_id=entry["StackId"],
+        at_s=at.timestamp() if isinstance(at := entry.get("Timestamp"), datetime) else 0.0,
     )
 
 

@@ -9,23 +9,29 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from hover_async.aws.bucket import ensure_bucket
 from hover_async.aws.errors import Changed
+from hover_async.aws.objects import Elsewhere, Objects
 from hover_async.aws.retry import (
     COMPARE_AND_SET,
     COMPLETE,
+    FORGET,
     NEW_UPLOAD,
     READ,
     SAME_BYTES,
     Policy,
 )
 from hover_async.aws.service import Answer, Service
-from hover_async.errors import Conflict, NotFound
+from hover_async.errors import AccessDenied, AwsError, Conflict, NotFound
 from hover_async.ports import Document, ObjectHeaders, Part
+
+DELETED_AT_ONCE = 1_000
+"""S3's most."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,11 @@ class _Bucket:
 
 
 class S3Assets:
-    """`AssetStore` over a bucket."""
+    """`AssetStore` over a bucket.
+
+    `objects` carries what comes by the thousand; without it (a proxy is to be used), and where S3
+    redirects, the SDK does.
+    """
 
     def __init__(
         self,
@@ -77,8 +87,10 @@ class S3Assets:
         region: str,
         base_url: str,
         tags: Mapping[str, str],
+        objects: Objects | None = None,
     ) -> None:
         self._bucket = _Bucket(s3, bucket, owner)
+        self._objects = objects
         self._region = region
         self._base_url = base_url
         self._tags = tags
@@ -96,13 +108,12 @@ class S3Assets:
         return await self._bucket.keys(prefix)
 
     async def put(self, key: str, body: bytes, headers: ObjectHeaders, *, sha256: str) -> None:
-        await self._bucket.call(
-            SAME_BYTES, "PutObject", key, Body=body, ChecksumSHA256=sha256, **_fields(headers)
+        await self._call_often(
+            "PutObject", key, Body=body, ChecksumSHA256=sha256, **_fields(headers)
         )
 
     async def copy(self, source: str, key: str, headers: ObjectHeaders) -> None:
-        await self._bucket.call(
-            SAME_BYTES,
+        await self._call_often(
             "CopyObject",
             key,
             CopySource={"Bucket": self._bucket.name, "Key": source},
@@ -111,6 +122,20 @@ class S3Assets:
             ChecksumAlgorithm="SHA256",
             **_fields(headers),
         )
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for batch in (
+            keys[at : at + DELETED_AT_ONCE] for at in range(0, len(keys), DELETED_AT_ONCE)
+        ):
+            answer = await self._bucket.s3.call(
+                FORGET,
+                "DeleteObjects",
+                f"'{self._bucket.name}/{batch[0]}' and others",
+                Bucket=self._bucket.name,
+                Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
+                ExpectedBucketOwner=self._bucket.owner,
+            )
+            _require_deleted(answer, self._bucket.name)
 
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         answer = await self._bucket.call(
@@ -121,8 +146,7 @@ class S3Assets:
     async def put_part(
         self, key: str, upload_id: str, number: int, body: bytes, *, sha256: str
     ) -> Part:
-        answer = await self._bucket.call(
-            SAME_BYTES,
+        answer = await self._call_often(
             "UploadPart",
             key,
             UploadId=upload_id,
@@ -157,6 +181,15 @@ class S3Assets:
             await self._bucket.call(SAME_BYTES, "AbortMultipartUpload", key, UploadId=upload_id)
         except NotFound:
             return
+
+    async def _call_often(self, operation: str, key: str, /, **parameters: Any) -> Answer:
+        """A call that writes the same bytes again when it is repeated."""
+        if self._objects:
+            with suppress(Elsewhere):
+                return await self._objects.call(
+                    SAME_BYTES, operation, key, ExpectedBucketOwner=self._bucket.owner, **parameters
+                )
+        return await self._bucket.call(SAME_BYTES, operation, key, **parameters)
 
     async def _is_complete(self, key: str, parts: Sequence[Part], size_bytes: int) -> bool:
         try:
@@ -230,6 +263,19 @@ class S3Documents:
                 hint="something else deleted it meanwhile; look, then repeat",
             ) from error
         return str(answer["ETag"])
+
+
+def _require_deleted(answer: Answer, bucket: str) -> None:
+    """Each object has an outcome of its own, in an answer that says 200."""
+    for failure in answer.get("Errors", ()):
+        code = str(failure.get("Code", ""))
+        kind = AccessDenied if code == "AccessDenied" else AwsError
+        raise kind(
+            f"DeleteObjects of '{bucket}/{failure.get('Key', '')}': {code}: "
+            f"{failure.get('Message', '')}",
+            operation="DeleteObjects",
+            aws_code=code,
+        )
 
 
 def composite_sha256(parts: Sequence[Part]) -> str:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import click
 
-from hover_async.cli.options import waits_for_the_lock
+from hover_async.cli.options import lane_of, lane_option, waits_for_the_lock
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
+from hover_async.cli.timeline import timeline
 
 
 @click.command()
 @click.argument("stage", required=False)
 @click.option("--local", is_flag=True, help="To the AWS on this machine ('hover-async local up').")
+@lane_option
 @click.option("--profile", help="The AWS profile, over the manifest's.")
+@click.option(
+    "--timeline",
+    "picture",
+    metavar="FILE",
+    help="Draw where the time went, also of a deploy that fails: a .svg or .html file.",
+)
 @waits_for_the_lock
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
 @click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
@@ -21,7 +29,9 @@ def deploy(
     stage: str | None,
     *,
     local: bool,
+    direct: bool | None,
     profile: str | None,
+    picture: str | None,
     wait_s: float,
     as_json: bool,
     project: str,
@@ -41,7 +51,7 @@ def deploy(
     from hover_async import api
     from hover_async.cli.summary import print_summary
 
-    with reporter(as_json=as_json) as report:
+    with reporter(as_json=as_json) as report, timeline(picture, report) as told:
         target = api.local_target() if local else api.AWS
         deployment = run(
             lambda: api.deploy(
@@ -49,8 +59,9 @@ def deploy(
                 project=project,
                 profile=profile,
                 target=target,
+                lane=lane_of(direct=direct),
                 wait_s=wait_s,
-                report=report,
+                report=told,
             )
         )
     # Live is live: whether the table can be read changes nothing about the exit code.

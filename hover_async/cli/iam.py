@@ -17,8 +17,17 @@ from hover_async.cli.reporting import to_whoever_listens
     "--account",
     help="Written in place of the account of the manifest's roles, as '${AWS::AccountId}'.",
 )
+@click.option("--direct", is_flag=True, help="The deployer may deploy with --direct, too.")
 @click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
-def iam(policy: str, stage: str | None, *, trust: bool, account: str | None, project: str) -> None:
+def iam(
+    policy: str,
+    stage: str | None,
+    *,
+    trust: bool,
+    account: str | None,
+    direct: bool,
+    project: str,
+) -> None:
     """The least IAM policy of a stage as JSON on stdout; nothing is asked of AWS.
 
     \b
@@ -32,6 +41,6 @@ def iam(policy: str, stage: str | None, *, trust: bool, account: str | None, pro
     """
     from hover_async import api
 
-    found = api.policy(policy, stage, project=project, account=account, trust=trust)
+    found = api.policy(policy, stage, project=project, account=account, trust=trust, direct=direct)
     with to_whoever_listens():
         click.echo(json.dumps(found, indent=2))

@@ -16,6 +16,7 @@ from rich.text import Text
 from hover_async.cli.plain import describe, is_asked_for
 from hover_async.events import (
     AliasMoved,
+    CodeUpdated,
     ContainerWarmed,
     Event,
     LiveNow,
@@ -86,6 +87,8 @@ class LanesReporter:
                 self._tell(Step.STACK, f"{status.lower().replace('_', ' ')} {resource}")
                 if reason and status.endswith("FAILED"):
                     self._print(event)
+            case CodeUpdated(function):
+                self._tell(Step.PUBLISH, f"{function} is given the image")
             case VersionPublished(function, version):
                 self._count(Step.PUBLISH, f"{function}:{version}")
             case ContainerWarmed(_, instance, _, boot_ms):

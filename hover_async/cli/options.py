@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from hover_async.values import Lane
+
 C = TypeVar("C", bound=Callable[..., Any])
 WAIT_S = 1_800
 """Longer than a deploy with its commands takes, a first distribution of CloudFront included."""
@@ -38,3 +40,18 @@ def waits_for_the_lock(command: C) -> C:
         metavar="[SECONDS]",
         help=f"Wait while another run holds the lock: SECONDS at most, or {WAIT_S:,}.",
     )(command)
+
+
+lane_option = click.option(
+    "--direct/--stack",
+    default=None,
+    help="How functions get the image: each by itself, where nothing else changes; or by the stack."
+    "  [default: the manifest's deploy.code]",
+)
+
+
+def lane_of(*, direct: bool | None) -> Lane | None:
+    """What `lane_option` says; None where the manifest decides."""
+    if direct is None:
+        return None
+    return Lane.DIRECT if direct else Lane.STACK

@@ -11,6 +11,7 @@ import click
 
 from hover_async.events import (
     AliasMoved,
+    CodeUpdated,
     ContainerWarmed,
     Event,
     LiveNow,
@@ -58,7 +59,7 @@ def is_asked_for(output: Output) -> bool:
     return output.step is Step.COMMANDS or output.source == "tests"
 
 
-def describe(event: Event) -> list[str]:  # noqa: C901, PLR0911 - an arm for each kind of event
+def describe(event: Event) -> list[str]:  # noqa: C901, PLR0911, PLR0912 - an arm each
     """The lines that tell an event; none for those that only move a progress bar."""
     match event:
         case StepStarted(step):
@@ -75,6 +76,8 @@ def describe(event: Event) -> list[str]:  # noqa: C901, PLR0911 - an arm for eac
         case ResourceChanged(resource, kind, status, reason):
             because = f": {reason}" if reason else ""
             return [f"{Step.STACK:<14} {status:<28} {resource} ({kind}){because}"]
+        case CodeUpdated(function):
+            return [f"{Step.PUBLISH:<14} {function} is given the image"]
         case ContainerWarmed(function, instance, cold, boot_ms):
             how = f"booted in {boot_ms:.0f} ms" if cold else "was warm"
             return [f"{Step.WARM:<14} {function} container {instance} {how}"]

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hover_async.cli.main import fail
+from hover_async.cli.options import lane_of, lane_option
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, to_whoever_listens
 from hover_async.cli.run import run
@@ -30,13 +31,20 @@ class _Plan(click.Command):
 @click.command(cls=_Plan)
 @click.argument("stage", required=False)
 @click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
+@lane_option
 @click.option("--profile", help="The AWS profile, over the manifest's.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Events and the plan as JSON lines on stdout."
 )
 @click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def plan(
-    stage: str | None, *, local: bool, profile: str | None, as_json: bool, project: str
+    stage: str | None,
+    *,
+    local: bool,
+    direct: bool | None,
+    profile: str | None,
+    as_json: bool,
+    project: str,
 ) -> None:
     """What a deploy of the build in .hover/out would do, before it does. STAGE, if given, must be
     the build's. Nothing is changed: CloudFormation is asked with a change set that is deleted
@@ -58,7 +66,12 @@ def plan(
             target = api.local_target() if local else api.AWS
             found = run(
                 lambda: api.plan(
-                    stage, project=project, profile=profile, target=target, report=report
+                    stage,
+                    project=project,
+                    profile=profile,
+                    target=target,
+                    lane=lane_of(direct=direct),
+                    report=report,
                 )
             )
     except UsageError as error:

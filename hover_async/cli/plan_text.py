@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hover_async.template.difference import HIDDEN, Action, Change, PropertyChange
+from hover_async.values import Lane
 
 if TYPE_CHECKING:
     from hover_async.deploy.planned import (
@@ -60,7 +61,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     if plan.deploying:
         console.print(Text(f"! another deploy is running: {plan.deploying}", "bold yellow"))
     console.print(_stack_line(plan.stack))
-    for note in _notes(plan.stack):
+    for note in _notes(plan):
         console.print(Text.assemble("  ", note))
     if plan.stack.changes:
         console.print(_changes(plan.stack))
@@ -86,9 +87,17 @@ def _stack_line(stack: PlannedStack) -> Text:
     return line.append(f": {counts}" if counts else "")
 
 
-def _notes(stack: PlannedStack) -> Iterator[Text]:
+def _notes(plan: Plan) -> Iterator[Text]:
+    stack = plan.stack
     if stack.obstacle:
         yield Text(f"! a deploy cannot begin: {stack.obstacle}", "bold red")
+    if stack.refused:
+        yield Text("! the direct lane refuses this; with --stack a deploy does it", "bold red")
+        for reason in stack.refused:
+            yield Text(f"  {_told(reason)}", "yellow")
+    elif plan.lane is Lane.DIRECT:
+        yield Text("in the direct lane: functions get the image without CloudFormation", "dim")
+        return
     if stack.does == "create" and stack.status == "ROLLBACK_COMPLETE":
         yield Text("its first creation failed: a deploy deletes it and makes it anew", "yellow")
     if stack.source == "change-set":

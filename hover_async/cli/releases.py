@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 GIT_DIGITS = 10
+TO_THE_SECOND = 19
+WIDEST = 1_000
 WORDS = {"", "build", "live since", "kind", "by", "git", "versions"}
 """The columns that are no numbers."""
 
@@ -67,8 +69,10 @@ def print_history(found: History, console: Console, count: int, *, timings: bool
     from rich.text import Text
 
     shown = found.entries[:count]
-    if shown:
-        console.print(_timings(shown) if timings else _overview(shown))
+    if shown and timings:
+        _print_whole(_timings(shown), console)
+    elif shown:
+        console.print(_overview(shown))
     else:
         console.print(f"nothing of stage '{found.stage}' was ever live")
     if len(found.entries) > len(shown):
@@ -89,7 +93,7 @@ def _overview(entries: Sequence[Entry]) -> Table:
         table.add_row(
             "*" if entry.is_live else "",
             _build(entry),
-            activated.at.replace("+00:00", "Z") if activated else "",
+            f"{activated.at[:TO_THE_SECOND]}Z" if activated else "",
             _kind(entry),
             activated.by if activated else "",
             (release.git_revision or "")[:GIT_DIGITS],
@@ -120,6 +124,15 @@ def _timings(entries: Sequence[Entry]) -> Table:
             style="bold" if entry.is_live else "",
         )
     return table
+
+
+def _print_whole(table: Table, console: Console) -> None:
+    """As wide as it is: with a column for every step, squeezing would leave no number whole."""
+    before = console.width
+    console.width = WIDEST
+    console.width = max(before, console.measure(table).maximum)
+    console.print(table, crop=False)
+    console.width = before
 
 
 def _table(*headings: str) -> Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
@@ -18,6 +19,12 @@ from hover_async.concurrency import task_group
 from hover_async.errors import Interrupted
 
 T = TypeVar("T")
+
+STOPPING = "stopping: cleaning up ..."
+STILL_STOPPING = (
+    "still cleaning up: a flip in progress is finished or undone, never left half done; "
+    "kill -9 would leave it to the next deploy"
+)
 
 
 def stopping_signals() -> list[signal.Signals]:
@@ -32,13 +39,15 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _supervised(work: Callable[[], Awaitable[T]]) -> T:
+    """The watch is outside of what a signal cancels, else a second one would meet no handler."""
     results: list[T] = []
     received: list[signal.Signals] = []
-    with anyio.CancelScope() as scope:
-        async with task_group() as group:
-            await group.start(_watch, scope, received)
+    scope = anyio.CancelScope()
+    async with task_group() as group:
+        await group.start(_watch, scope, received)
+        with scope:
             results.append(await work())
-            group.cancel_scope.cancel()
+        group.cancel_scope.cancel()
     if results:  # a signal in the middle of the flip came too late to stop it
         return results[0]
     raise Interrupted(
@@ -57,12 +66,6 @@ async def _watch(
         task_status.started()
         async for number in signals:
             received.append(signal.Signals(number))
-            if len(received) == 1:
-                click.echo("stopping: cleaning up ...", err=True)
-                scope.cancel()
-            else:
-                click.echo(
-                    "still cleaning up: a flip in progress is finished or undone, never left half "
-                    "done; kill -9 would leave it to the next deploy",
-                    err=True,
-                )
+            scope.cancel()
+            with suppress(OSError):  # of a terminal that was closed nobody reads
+                click.echo(STOPPING if len(received) == 1 else STILL_STOPPING, err=True)

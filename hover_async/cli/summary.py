@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from hover_async.values import Lane
+
 if TYPE_CHECKING:
     from hover_async.deploy.deployment import Deployment
 
@@ -25,6 +27,8 @@ def print_summary(deployment: Deployment) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_row("build", deployment.build_id)
     facts.add_row("stage", deployment.stage)
+    if deployment.lane is Lane.DIRECT:
+        facts.add_row("lane", "direct: the stack's template keeps the earlier image")
     facts.add_row("CDN", deployment.distribution_domain)
     moves = deployment.activation.moves
     live = ", ".join(f"{move.before.function}:{move.to}" for move in moves)

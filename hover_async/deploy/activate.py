@@ -51,16 +51,33 @@ class Activation:
         return f"{moved} moved within {self.skew_s * 1000:.0f} ms" if moved else "live already"
 
 
+Aliases = Mapping[FunctionName, Alias]
+
+
+async def read_aliases(functions: Sequence[FunctionName], lambdas: Functions) -> Aliases:
+    """`live` of each of these functions that has one, for `plan_moves`.
+
+    To be called with the lock held. What is read early only makes the flip stricter: whoever moves
+    an alias between this and the flip makes it fail, where it would have been overwritten.
+    """
+    found = await bounded_map(lambda name: lambdas.alias(name, LIVE), functions, limit=AT_ONCE)
+    return {alias.function: alias for alias in found if alias}
+
+
 async def plan_moves(
-    functions: Sequence[FunctionSpec], versions: Mapping[FunctionName, Version], lambdas: Functions
+    functions: Sequence[FunctionSpec],
+    versions: Mapping[FunctionName, Version],
+    lambdas: Functions,
+    aliases: Aliases | None = None,
 ) -> Sequence[Move]:
-    """Read every `live` alias, now, as the flip will compare and set it.
+    """What the flip will compare and set: every `live` alias, as read before or, if not, now.
 
     Raises `ActivationRestored` (nothing has moved) when a function has none.
     """
+    known = aliases or {}
 
     async def plan(function: FunctionSpec) -> Move:
-        alias = await lambdas.alias(function.name, LIVE)
+        alias = known.get(function.name) or await lambdas.alias(function.name, LIVE)
         if alias is None:
             raise ActivationRestored(
                 f"function '{function.name}' has no alias '{LIVE}'",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from hover_async.assets import Asset
 from hover_async.build_record import BuildRecord
-from hover_async.deploy.activate import Activation
+from hover_async.deploy.activate import Activation, Aliases
 from hover_async.deploy.commands import CommandResults
 from hover_async.deploy.health import Health
 from hover_async.deploy.lock import Holder
@@ -22,23 +22,27 @@ from hover_async.deploy.warm import Warmth
 from hover_async.events import Step
 from hover_async.manifest import Manifest
 from hover_async.steps import Timed
-from hover_async.values import AWS_EDGE, BuildId, Edge, FunctionName, Role
+from hover_async.values import AWS_EDGE, BuildId, Edge, FunctionName, Lane, Role
 
 DEPENDS: Mapping[Step, Sequence[Step]] = {
-    Step.UPLOAD: [Step.PREPARE],
-    Step.PUSH: [Step.PREPARE],
-    Step.LOCK: [Step.PUSH],
+    Step.UPLOAD: [],
+    Step.PUSH: [],
+    Step.LOCK: [Step.PUSH, Step.PREPARE],
     Step.STACK: [Step.LOCK],
-    Step.PUBLISH: [Step.STACK],
-    Step.WARM: [Step.PUBLISH, Step.UPLOAD],
-    Step.BOOT: [Step.PUBLISH, Step.UPLOAD],
+    Step.PUBLISH: [Step.STACK, Step.LOCK],
+    Step.WARM: [Step.LOCK],
+    Step.BOOT: [Step.PUBLISH, Step.STACK, Step.UPLOAD],
     Step.COMMANDS: [Step.BOOT],
     Step.HEALTH: [Step.WARM, Step.COMMANDS],
     Step.ACTIVATE: [Step.HEALTH, Step.WARM, Step.COMMANDS],
     Step.RECORD: [Step.ACTIVATE],
     Step.WORKERS: [Step.RECORD],
+    Step.PRUNE: [Step.RECORD, Step.WORKERS],
 }
-"""Which steps each one waits for: the picture of `process.py` as data, for the critical path."""
+"""Which steps each one waits for: the picture of `process.py` as data, for the critical path.
+
+Upload and push begin in the middle of preparing, publishing and warming in the middle of the stack.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Order:
     assets: Sequence[Asset]
     holder: Holder
     edge: Edge = AWS_EDGE
+    lane: Lane = Lane.STACK
 
     @property
     def functions(self) -> Sequence[FunctionName]:
@@ -71,6 +76,7 @@ class Artifacts:
     templates: Templates
     stack: Stack
     versions: Versions
+    aliases: Aliases
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Deployment:
 
     stage: str
     build_id: BuildId
+    lane: Lane
     url: str
     distribution_domain: str
     api_url: str
@@ -108,6 +115,7 @@ class Deployment:
         return {
             "stage": self.stage,
             "build_id": self.build_id,
+            "lane": self.lane,
             "url": self.url,
             "distribution_domain": self.distribution_domain,
             "api_url": self.api_url,

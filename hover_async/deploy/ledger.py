@@ -18,10 +18,12 @@ from dataclasses import dataclass
 
 from anyio import CapacityLimiter, to_thread
 
-from hover_async.assets import Asset, part_sizes
+from hover_async.assets import Asset, opened, part_sizes
 from hover_async.errors import AssetChanged
 from hover_async.ports import AssetStore, Document, Documents
 from hover_async.values import BuildId
+
+LEDGERS = "hover/ledgers/"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ Ledger = Mapping[str, Entry]
 
 
 def ledger_key(build_id: BuildId) -> str:
-    return f"hover/ledgers/{build_id}.json"
+    return f"{LEDGERS}{build_id}.json"
 
 
 async def read_ledger(documents: Documents, build_id: BuildId | None) -> Ledger:
@@ -102,7 +104,7 @@ async def fingerprint(asset: Asset, part_bytes: int, requests: CapacityLimiter) 
 def read_part(asset: Asset, offset: int, size_bytes: int) -> bytes:
     """Exactly these bytes; raises `AssetChanged` when the file does not hold them any more."""
     try:
-        with asset.file.open("rb") as file:
+        with opened(asset) as file:
             file.seek(offset)
             body = file.read(size_bytes)
     except OSError as error:

@@ -9,7 +9,7 @@ log groups.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from hover_async.concurrency import bounded_map, task_group
@@ -33,7 +33,7 @@ from hover_async.steps import step
 from hover_async.template.difference import Action, Change
 from hover_async.values import LATEST, LIVE, FunctionName, Version
 
-FUNCTION = "AWS::Lambda::Function"
+FUNCTION, CODE = "AWS::Lambda::Function", "Code.ImageUri"
 
 
 async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
@@ -70,6 +70,7 @@ async def plan_build(order: Order, cloud: Cloud, report: Reporter) -> Plan:
         environment=_environment(order, release),
         beside=standing_beside.return_value,
         deploying=str(deploying.return_value) if deploying.return_value else None,
+        lane=order.lane,
     )
 
 
@@ -114,12 +115,14 @@ async def _functions(
     cloud: Cloud,
 ) -> Sequence[PlannedFunction]:
     changed = {change.name: change for change in changes if change.kind == FUNCTION}
+    holding = await _holding(order.functions, image, live, cloud)
 
     def does(name: FunctionName) -> Literal["new", "new-version", "nothing"]:
         if name not in live:
             return "new"
-        is_same = image.digest and live[name].code_sha256 == image.digest.partition(":")[2]
-        return "nothing" if is_same and name not in changed else "new-version"
+        # Of a live version's own image CloudFormation makes no other version, whatever it said.
+        others = name in changed and [prop.path for prop in changed[name].properties] != [CODE]
+        return "nothing" if name in holding and not others else "new-version"
 
     leaving = [
         FunctionName(name)
@@ -134,6 +137,24 @@ async def _functions(
         ),
         *(PlannedFunction(name, gone.get(name), "removed") for name in leaving),
     ]
+
+
+async def _holding(
+    functions: Sequence[FunctionName],
+    image: PlannedImage,
+    live: Mapping[FunctionName, FunctionState],
+    cloud: Cloud,
+) -> Collection[FunctionName]:
+    """Those whose live version has the image, and `$LATEST` too: a direct deploy that was
+    cancelled may have left another one there, of which the next version would be made."""
+    code = image.digest.partition(":")[2] if image.digest else None
+
+    async def holds(name: FunctionName) -> bool:
+        return (await cloud.functions.state(name, LATEST)).code_sha256 == code
+
+    same = [name for name in functions if name in live and live[name].code_sha256 == code]
+    found = await bounded_map(holds, same, limit=AT_ONCE)
+    return {name for name, is_held in zip(same, found, strict=True) if is_held}
 
 
 def _environment(order: Order, release: LiveRelease | None) -> PlannedEnvironment:

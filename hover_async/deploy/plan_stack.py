@@ -15,22 +15,21 @@ from dataclasses import dataclass, replace
 from hover_async.concurrency import bounded_map
 from hover_async.deploy.confirm import Confirmed, confirm, from_change_set
 from hover_async.deploy.deployment import Order
+from hover_async.deploy.direct import require_direct
 from hover_async.deploy.foresee import REVIEW, foresee
 from hover_async.deploy.planned import PlannedImage, PlannedStack
-from hover_async.deploy.prepare import AT_ONCE
+from hover_async.deploy.prepare import AT_ONCE, Live
 from hover_async.deploy.provision import INLINE_TEMPLATE_BYTES
 from hover_async.deploy.stack_states import EMPTY, UPDATABLE, obstacle
-from hover_async.deploy.templates import plan_templates
-from hover_async.errors import AccessDenied, AwsError, DeployError, NotFound
+from hover_async.deploy.templates import Templates, plan_templates
+from hover_async.errors import AccessDenied, AwsError, DeployError, DirectRefused, NotFound
 from hover_async.events import Reporter, Step
 from hover_async.ports import Cloud, ForeseenChange, FunctionState, StackDescription, StackRequest
 from hover_async.steps import step
 from hover_async.template import Template, template_key
 from hover_async.template.difference import Change, Unreadable, difference
-from hover_async.values import Digest, FunctionName
+from hover_async.values import UNPUSHED, Digest, FunctionName, Lane
 
-UNPUSHED = Digest(f"sha256:{'0' * 64}")
-"""Stands for the digest that only the push will give."""
 THIS_BUILD = "the image of this build"
 
 
@@ -53,7 +52,15 @@ async def plan_stack(
     name = order.manifest.stack_name
     standing = await cloud.stacks.describe(name)
     stands = standing is not None and standing.status not in EMPTY
-    template = await _template(order, image, live, cloud)
+    templates = await _templates(order, image, live, cloud)
+    refused: Sequence[str] = ()
+    if order.lane is Lane.DIRECT:
+        try:
+            await require_direct(order.manifest, templates, _versions(live), cloud)
+            return _left(name, standing)
+        except DirectRefused as error:
+            refused = error.reasons
+    template = templates.settled
     after = {"": template.body, **{nested.logical_id: nested.body for nested in template.nested}}
     answer = await _ask(order, template, standing, cloud, report)
     problem, unreadable = obstacle(standing), ""
@@ -79,6 +86,20 @@ async def plan_stack(
         unreadable=unreadable,
         obstacle=f"{problem.message}; {problem.hint}" if problem else "",
         remarks=found.remarks,
+        refused=refused,
+    )
+
+
+def _left(name: str, standing: StackDescription | None) -> PlannedStack:
+    """In the direct lane nothing happens to the stack, and CloudFormation is not asked."""
+    return PlannedStack(
+        name=name,
+        does="nothing",
+        status=standing.status if standing else "",
+        changes=(),
+        source="templates",
+        confirmed=False,
+        unconfirmed="the direct lane leaves it out",
     )
 
 
@@ -91,17 +112,19 @@ def _unknown(name: str, unreadable: str, why: str) -> DeployError:
     )
 
 
-async def _template(
+async def _templates(
     order: Order,
     image: PlannedImage,
     live: Mapping[FunctionName, FunctionState],
     cloud: Cloud,
-) -> Template:
-    """As the deploy leaves it in the end: workers started, and what leaves the manifest gone."""
+) -> Templates:
+    """`settled` is as the deploy leaves it: workers started, what leaves the manifest gone."""
     uri = cloud.registry.deployable(Digest(image.digest) if image.digest else UNPUSHED)
-    versions = {name: state.version for name, state in live.items()}
-    templates = await plan_templates(order.manifest, uri, versions, order.edge, cloud)
-    return templates.settled
+    return await plan_templates(order.manifest, uri, _versions(live), order.edge, cloud)
+
+
+def _versions(live: Mapping[FunctionName, FunctionState]) -> Live:
+    return {name: state.version for name, state in live.items()}
 
 
 async def _ask(

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hover_async.deploy.upload import PlannedUpload
 from hover_async.template.difference import Action, Change, PropertyChange
-from hover_async.values import BuildId, FunctionName, Version
+from hover_async.values import BuildId, FunctionName, Lane, Version
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class PlannedStack:
     `obstacle` says why a deploy could not begin as the stack stands. `source` is where `changes`
     come from, `unreadable` why the templates could not tell; `confirmed` whether CloudFormation
     itself has told, and `unconfirmed` why it has not. `remarks` tell where its answer differed.
+    `refused`: why the direct lane would refuse the deploy, where that is asked for.
     """
 
     name: str
@@ -31,6 +32,7 @@ class PlannedStack:
     unreadable: str = ""
     obstacle: str = ""
     remarks: Sequence[str] = ()
+    refused: Sequence[str] = ()
 
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)
@@ -158,6 +160,7 @@ class Plan:
     environment: PlannedEnvironment
     beside: PlannedBeside
     deploying: str | None = None
+    lane: Lane = Lane.STACK
 
     @property
     def has_changes(self) -> bool:

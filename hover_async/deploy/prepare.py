@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from anyio import CancelScope, move_on_after
 
-from hover_async.concurrency import bounded_map, task_group
+from hover_async.concurrency import Feed, bounded_map, task_group
 from hover_async.deploy.queues import StandingQueues, ensure_queues
 from hover_async.deploy.records import LIVE_KEY, manifest_of
 from hover_async.errors import AwsError, NotFound
@@ -35,13 +35,23 @@ class Ground:
         return f"{len(self.live)} functions are live" if self.live else "first deploy"
 
 
-async def prepare(functions: Sequence[FunctionName], cloud: Cloud) -> Ground:
-    """Make bucket and repository if they are missing, and look up what is live."""
+async def prepare(functions: Sequence[FunctionName], cloud: Cloud, places: Feed[str]) -> Ground:
+    """Make bucket and repository if they are missing, and look up what is live.
+
+    The repository is fed to `places` as soon as both stand, so that bytes can be sent meanwhile.
+    """
+
+    async def stand_places() -> str:
+        async with task_group() as standing:
+            standing.start_soon(cloud.assets.ensure_bucket)
+            repository = standing.start_soon(cloud.registry.ensure_repository)
+        places.put(repository.return_value)
+        return repository.return_value
+
     async with task_group() as ground:
-        ground.start_soon(cloud.assets.ensure_bucket)
-        repository = ground.start_soon(cloud.registry.ensure_repository)
+        stood = ground.start_soon(stand_places)
         live = ground.start_soon(live_versions, functions, cloud.functions)
-    return Ground(repository.return_value, live.return_value)
+    return Ground(stood.return_value, live.return_value)
 
 
 async def stand_queues(

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from anyio import current_time, get_cancelled_exc_class, sleep
+from anyio import current_time, get_cancelled_exc_class, sleep, sleep_until
 
-from hover_async.concurrency import bounded_map
+from hover_async.concurrency import Feed, bounded_map, task_group
+from hover_async.deploy.stack_events import NESTED, Hearing
 from hover_async.deploy.stack_states import (
     CLEANING_UP,
     DONE,
@@ -27,7 +28,7 @@ from hover_async.deploy.stack_states import (
     unusable,
 )
 from hover_async.errors import AwsError, StackFailed, StepTimedOut
-from hover_async.events import Reporter, ResourceChanged, Warned
+from hover_async.events import Reporter, Warned
 from hover_async.ports import (
     AssetStore,
     ObjectHeaders,
@@ -45,20 +46,23 @@ DEADLINE_S = 3_600
 """A distribution takes 3 to 9 minutes; a stuck resource an hour until CloudFormation gives up."""
 TEMPLATES_AT_ONCE = 8
 FIRST_POLL_S, LONGEST_POLL_S = 0.5, 5.0
-"""DescribeStacks allows about 5 a second for the whole account."""
+PATIENCE = 20
+"""Asked again after a twentieth of the time that nothing has been heard, so that no wait becomes
+much longer by asking. Two calls at a time: CloudFormation answers about 5 a second to the account.
+"""
 EVENTS_LAG_S = 1.0
 """About how long after a status its events can be read."""
-NESTED = "AWS::CloudFormation::Stack"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack stands as its template says. `done` is what it took to make it so."""
+    """The stack stands as its template says. `done` is what it took to make it so; in the direct
+    lane nothing, and the template is `left` at an earlier image."""
 
     name: str
     functions: Sequence[FunctionName]
     outputs: Mapping[str, str]
-    done: Literal["created", "updated", "unchanged"]
+    done: Literal["created", "updated", "unchanged", "left"]
 
     def __str__(self) -> str:
         return f"{self.name} {self.done}"
@@ -74,31 +78,41 @@ async def provision_stack(
     role_arn: str | None,
     tags: Mapping[str, str],
     token: str,
+    standing: Collection[FunctionName] = (),
+    updated: Feed[FunctionName] | None = None,
     deadline_s: float = DEADLINE_S,
 ) -> Stack:
     """Create or update the stack and wait for it.
 
     `token` marks the operation: a repeated call attaches to it instead of starting another.
-    Raises `StackUnusable` when the stack cannot be updated from where it stands, `StackFailed` when
-    the operation failed or rolled back. No `live` alias is ever touched by any of this.
+    `standing` are functions that the stack is known to have. `updated` is fed each function as soon
+    as CloudFormation is done with it, and ended once the operation has succeeded; never when it
+    fails. Raises `StackUnusable` when the stack cannot be updated from where it stands,
+    `StackFailed` when the operation failed or rolled back. No `live` alias is ever touched by any
+    of this.
     """
+    updated = updated or Feed()
     request = await _request(name, template, store, role_arn=role_arn, tags=tags, token=token)
-    standing = await _wait_for_cleanup(name, stacks, deadline_s=deadline_s)
-    if standing and standing.status in EMPTY:
-        await _delete(standing, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
-        standing = None
+    found = await _wait_for_cleanup(name, stacks, deadline_s=deadline_s)
+    if found and found.status in EMPTY:
+        await _delete(found, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
+        found = None
     done: Literal["created", "updated", "unchanged"] = "updated"
-    if standing is None:
+    if found is None:
         done = "created"
         await stacks.create(request)
-    elif problem := obstacle(standing):
+    elif problem := obstacle(found):
         raise problem
     elif not await stacks.update(request):
         done = "unchanged"
-    if standing is None or done != "unchanged":
-        standing = await _wait_until_done(name, stacks, report, token=token, deadline_s=deadline_s)
-    functions = await stacks.functions(name)
-    return Stack(name, tuple(functions), standing.outputs, done)
+    hearing = Hearing(name, token, stacks, report, updated)
+    if found is None or done != "unchanged":
+        found = await _wait_until_done(hearing, deadline_s=deadline_s)
+    updated.end()
+    functions = [spec.name for spec in template.functions]
+    if not {*functions} <= {*standing, *hearing.stand}:  # told late, or not there
+        functions = list(await stacks.functions(name))
+    return Stack(name, tuple(functions), found.outputs, done)
 
 
 async def _wait_for_cleanup(
@@ -142,53 +156,44 @@ async def _request(
     return StackRequest(name, text, is_url, role_arn, tags, token)
 
 
-async def _wait_until_done(
-    name: str, stacks: Stacks, report: Reporter, *, token: str, deadline_s: float
-) -> StackDescription:
+async def _wait_until_done(hearing: Hearing, *, deadline_s: float) -> StackDescription:
     try:
-        standing, events = await _follow(name, stacks, report, token=token, deadline_s=deadline_s)
+        standing = await _follow(hearing, deadline_s=deadline_s)
     except get_cancelled_exc_class():
-        report(_goes_on(name))
+        hearing.report(_goes_on(hearing.name))
         raise
     if standing and standing.status in DONE:
         return standing
-    raise await _failed(name, standing, events, stacks)
+    raise await _failed(hearing.name, standing, hearing.told, hearing.stacks)
 
 
-async def _follow(
-    name: str, stacks: Stacks, report: Reporter, *, token: str, deadline_s: float
-) -> tuple[StackDescription | None, Sequence[StackEvent]]:
-    """Report every event of the operation until the stack stops working on it."""
-    told: dict[str, StackEvent] = {}
-
-    async def tell() -> bool:
-        new = [event for event in await stacks.events(name, token=token) if event.id not in told]
-        for event in new:
-            told[event.id] = event
-            report(ResourceChanged(event.logical_id, event.kind, event.status, event.reason))
-        return bool(new)
-
-    give_up_at = current_time() + deadline_s
-    pause_s = FIRST_POLL_S
+async def _follow(hearing: Hearing, *, deadline_s: float) -> StackDescription | None:
+    """Hear every event of the operation until the stack stops working on it."""
+    heard_at = current_time()
+    give_up_at = heard_at + deadline_s
     while True:
-        if await tell():
-            pause_s = FIRST_POLL_S
-        standing = await stacks.describe(name)
+        asked_at, is_begun = current_time(), bool(hearing.told)
+        async with task_group() as asked:
+            listening = asked.start_soon(hearing.listen)
+            describing = asked.start_soon(hearing.stacks.describe, hearing.name)
+        standing = describing.return_value
         if standing is None:
-            return None, list(told.values())
-        # Without an event of ours the status is that of an earlier operation.
-        if told and standing.status not in WORKING:
+            return None
+        # Without an event of ours before it, the status may be that of an earlier operation.
+        if is_begun and standing.status not in WORKING:
             if standing.status not in DONE:  # why it failed may have been told in between
                 await sleep(EVENTS_LAG_S)
-                await tell()
-            return standing, list(told.values())
-        if current_time() + pause_s > give_up_at:
+                await hearing.listen(again=True)
+            return standing
+        if listening.return_value:
+            heard_at = current_time()
+        every_s = min(max((asked_at - heard_at) / PATIENCE, FIRST_POLL_S), LONGEST_POLL_S)
+        if asked_at + every_s > give_up_at:
             raise StepTimedOut(
-                f"stack '{name}' is still {standing.status} after {deadline_s:.0f} s",
-                hint=_goes_on(name).message,
+                f"stack '{hearing.name}' is still {standing.status} after {deadline_s:.0f} s",
+                hint=_goes_on(hearing.name).message,
             )
-        await sleep(pause_s)
-        pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
+        await sleep_until(asked_at + every_s)
 
 
 async def _delete(
@@ -201,9 +206,10 @@ async def _delete(
         )
     )
     await stacks.delete(standing.id, token=token)
-    left, events = await _follow(standing.id, stacks, report, token=token, deadline_s=deadline_s)
+    hearing = Hearing(standing.id, token, stacks, report, Feed())
+    left = await _follow(hearing, deadline_s=deadline_s)
     if left is not None and left.status != "DELETE_COMPLETE":
-        raise await _failed(standing.name, left, events, stacks)
+        raise await _failed(standing.name, left, hearing.told, stacks)
 
 
 async def _failed(

@@ -19,13 +19,13 @@ from hover_async.events import Step
 from hover_async.manifest import Manifest
 from hover_async.ports import Document
 from hover_async.steps import Timed
-from hover_async.values import BuildId, FunctionName, Role, Version
+from hover_async.values import BuildId, FunctionName, Lane, Role, Version
 
 ACTIVATION_KEY = "hover/activation.json"
 LIVE_KEY = "hover/live.json"
 RELEASES = "hover/releases/"
 OF_THE_BUILD = frozenset(
-    {"aws-profile", "build-args", "deploy-commands", "dockerfile", "environment"}
+    {"aws-profile", "build-args", "deploy", "deploy-commands", "dockerfile", "environment"}
 )
 R = TypeVar("R")
 
@@ -53,6 +53,8 @@ class Activated:
 
     `replaced` is the build that was live before. `steps` are those until the record was written,
     and after a deploy that ended well all of them; `recovered_by` finished what was interrupted.
+    `lane`: how a deploy gave functions the image; `direct` leaves the stack's template at an older
+    one.
     """
 
     at: str
@@ -63,6 +65,7 @@ class Activated:
     seconds: float = 0.0
     steps: Sequence[StepTime] = ()
     recovered_by: str | None = None
+    lane: Lane | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ class Release:
     `environment` has the names of the manifest's variables, never their values: those are in the
     image alone (docs/decisions/014); None in a record of an older kind. `manifest` is the build's
     own, without what only a build needs. `stack` is set in `live.json` after a rollback, which
-    moves aliases and leaves the stack as the newer build made it. `pruned_at`: since then its image
-    and assets are gone.
+    moves aliases and leaves the stack as the newer build made it, and after a direct deploy.
+    `pruned_at`: since then its image and assets are gone.
     """
 
     build_id: str
@@ -204,7 +207,7 @@ def body_of(record: Release | Attempt) -> bytes:
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,12 @@ async def release_to_be(
     return replace(release, activations=[*before, activated], stack=stack, pruned_at=None)
 
 
+async def stack_on_record(documents: Documents) -> StackOf | None:
+    """Whose template the stack has, by the record of what is live."""
+    live = release_of(await documents.read(LIVE_KEY))
+    return live.standing if live else None
+
+
 async def announce(attempt: Attempt, documents: Documents) -> str:
     """Keep on record what is about to move, over whatever stood there; its etag.
 

@@ -6,7 +6,7 @@ in time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hover_async.concurrency import task_group
@@ -27,12 +27,14 @@ class Templates:
     """`growing` has the manifest's functions and still all that is live; `settled` only the former.
 
     They are equal where the manifest's functions and queues are those that are live already.
-    `unrecorded` are live, and in neither: no record tells what they work on.
+    `unrecorded` are live, and in neither: no record tells what they work on. `standing` are the
+    functions that the stack has already.
     """
 
     growing: Template
     settled: Template
     unrecorded: Sequence[FunctionName] = ()
+    standing: Collection[FunctionName] = ()
 
 
 async def plan_templates(
@@ -66,7 +68,8 @@ async def plan_templates(
         edge=edge,
         standing=growing.places,
     )
-    return Templates(growing, settled, tuple(await live_versions(unnamed, cloud.functions)))
+    unrecorded = await live_versions(unnamed, cloud.functions)
+    return Templates(growing, settled, tuple(unrecorded), tuple(standing))
 
 
 def _require_one_operation(stage: str, touched: int) -> None:

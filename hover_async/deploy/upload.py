@@ -27,7 +27,7 @@ from hover_async.events import Progress, Reporter, Step
 from hover_async.ports import AssetStore, Documents, Part
 from hover_async.values import BuildId
 
-SMALL_BYTES = 1024 * 1024
+SMALL_BYTES = 256 * 1024
 """Up to this a file is read and hashed where we stand: quicker than handing it to a thread."""
 
 
@@ -39,13 +39,13 @@ ABORT_DEADLINE_S = 10
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What bounds the memory: `small` bodies of at most 1 MiB plus `large` ones of at most a part.
+    """What bounds the memory: `small` bodies of at most 256 KiB, `large` ones of at most a part.
 
     S3 takes 3,500 writes a second per prefix; these stay far below it from one machine.
     """
 
-    small: int = 64
-    large: int = 8
+    small: int = 128
+    large: int = 4
     part_bytes: int = PART_BYTES
 
 

@@ -13,22 +13,11 @@ from hover_async.values import FunctionName, Version
 
 DEADLINE_S = 600
 """After a new image: seconds, almost two minutes for 4 GB (published measurements)."""
-FIRST_POLL_S, LONGEST_POLL_S = 0.2, 3.0
+FIRST_POLL_S, LONGEST_POLL_S = 0.3, 3.0
+PATIENCE = 16
+"""Asked again after a sixteenth of the time waited so far: about three dozen times within 15 s."""
 WAKE_TIMEOUT_S = 60
 SETTLING = {"Pending", "InProgress", "Deleting"}
-
-
-async def wake(function: FunctionName, version: Version, lambdas: Functions) -> None:
-    """A version that was idle for weeks is Inactive: its first request fails, and revives it."""
-    if (await lambdas.state(function, version)).state == "Inactive":
-        with suppress(AwsError):
-            await lambdas.invoke(
-                function,
-                version,
-                b'{"warmer_ping": true, "hold_ms": 0}',
-                timeout_s=WAKE_TIMEOUT_S,
-                repeatable=Repeatable.ONCE,
-            )
 
 
 async def wait_until(
@@ -36,10 +25,14 @@ async def wait_until(
     function: FunctionName,
     version: Version,
     lambdas: Functions,
-    give_up_at: float,
+    deadline_s: float = DEADLINE_S,
 ) -> FunctionState:
-    """Poll GetFunction, which has a bucket of its own (100/s), until ready or failed for good."""
-    pause_s = FIRST_POLL_S
+    """Poll GetFunction, which has a bucket of its own (100/s), until ready or failed for good.
+
+    A version that was idle for weeks is woken.
+    """
+    began = current_time()
+    is_woken = False
     while True:
         state = await lambdas.state(function, version)
         if "Failed" in (state.state, state.last_update):
@@ -50,14 +43,19 @@ async def wait_until(
             )
         if is_ready(state):
             return state
-        if current_time() + pause_s > give_up_at:
+        if state.state == "Inactive" and not is_woken:
+            is_woken = True
+            await _wake(function, version, lambdas)
+            continue
+        waited_s = current_time() - began
+        pause_s = min(max(waited_s / PATIENCE, FIRST_POLL_S), LONGEST_POLL_S)
+        if waited_s + pause_s > deadline_s:
             raise StepTimedOut(
                 f"function '{function}' version {version} is still "
                 f"{state.state}/{state.last_update}",
                 hint="no live alias was touched; deploy again",
             )
         await sleep(pause_s)
-        pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
 
 
 async def require_version(
@@ -82,9 +80,19 @@ async def require_version(
             "and deploy what it was made of",
         )
     if not is_active(state):
-        await wake(function, version, lambdas)
-        give_up_at = current_time() + deadline_s
-        await wait_until(is_active, function, version, lambdas, give_up_at)
+        await wait_until(is_active, function, version, lambdas, deadline_s)
+
+
+async def _wake(function: FunctionName, version: Version, lambdas: Functions) -> None:
+    """The first request of an Inactive version fails, and revives it."""
+    with suppress(AwsError):
+        await lambdas.invoke(
+            function,
+            version,
+            b'{"warmer_ping": true, "hold_ms": 0}',
+            timeout_s=WAKE_TIMEOUT_S,
+            repeatable=Repeatable.ONCE,
+        )
 
 
 def is_updated(state: FunctionState) -> bool:

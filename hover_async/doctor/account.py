@@ -12,6 +12,7 @@ from hover_async.deploy.releases import live_manifest
 from hover_async.deploy.stack_states import CLEANING_UP, EMPTY, obstacle
 from hover_async.doctor.beside import beside_checks
 from hover_async.doctor.diagnosis import Check, Finding, failed, ok, warning
+from hover_async.doctor.direct import direct_check
 from hover_async.doctor.machine import Patient, template_of
 from hover_async.errors import Rejected
 from hover_async.ports import BucketState, Cloud
@@ -63,6 +64,7 @@ def account_checks(patient: Patient, cloud: Cloud) -> Sequence[Check]:
         Check("bucket", bucket),
         Check("repository", repository),
         Check("stack", stack),
+        direct_check(patient, cloud),
         Check("lock", lock),
         Check("certificate", certificate),
         Check("validation", validation),
@@ -72,7 +74,7 @@ def account_checks(patient: Patient, cloud: Cloud) -> Sequence[Check]:
 
 NAMES = (
     *("credentials", "clock", "stack-role", "lambda-role", "concurrency"),
-    *("bucket", "repository", "stack", "lock", "certificate", "validation"),
+    *("bucket", "repository", "stack", "direct lane", "lock", "certificate", "validation"),
     *("queues", "log groups", "secrets key"),
 )
 """Of the checks above, for when nothing of AWS can be reached."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from hover_async.iam.names import Names
 from hover_async.iam.policy import Grant, Policy
+from hover_async.values import Lane
 
 
-def deployer(names: Names, *, sealed_with: str | None) -> Policy:
-    """`sealed_with` is the KMS key of the stage's secrets, if it has any: an ARN, id or alias."""
+def deployer(names: Names, *, sealed_with: str | None, direct: bool = False) -> Policy:
+    """`sealed_with` is the KMS key of the stage's secrets, if it has any: an ARN, id or alias.
+
+    `direct`: who has it may deploy in the direct lane, whatever the manifest says.
+    """
     return Policy(
         [
             *_storage(names),
             *_images(names),
             *_beside(names),
             *_stack(names),
-            *_functions(names),
+            *_functions(names, direct=direct or names.manifest.deploy.code is Lane.DIRECT),
             *_secrets_key(names, sealed_with),
         ]
     )
@@ -40,16 +44,11 @@ def _storage(names: Names) -> list[Grant]:
         ),
         Grant(
             "Objects",
-            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
             [names.assets, names.records],
             "assets are sent, and copied from an earlier build's directory; lock, records and "
-            "large templates stand below hover/; an interrupted upload is aborted",
-        ),
-        Grant(
-            "Records",
-            ["s3:DeleteObject"],
-            [names.records],
-            "the lock is given back, and the record of an activation removed; no asset is deleted",
+            "large templates stand below hover/, and lock and records are removed again; an "
+            "interrupted upload is aborted; assets of builds beyond 'retain' are deleted",
         ),
     ]
 
@@ -79,6 +78,7 @@ def _images(names: Names) -> list[Grant]:
             "Push",
             [
                 "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchDeleteImage",
                 "ecr:BatchGetImage",
                 "ecr:CompleteLayerUpload",
                 "ecr:InitiateLayerUpload",
@@ -87,7 +87,7 @@ def _images(names: Names) -> list[Grant]:
             ],
             [names.repository],
             "the Docker Engine pushes the image, layer by layer, and the deploy asks the registry "
-            "for its digest",
+            "for its digest; images of builds beyond 'retain' are deleted",
         ),
     ]
 
@@ -114,12 +114,6 @@ def _beside(names: Names) -> list[Grant]:
             names.log_groups,
             "log groups stand beside the stack: they are made, adopted, and kept for "
             "log-retention, never deleted",
-        ),
-        Grant(
-            "LogGroupReading",
-            ["logs:DescribeLogGroups"],
-            ["*"],
-            "which groups there are, and how long they keep logs; AWS looks them up among all",
         ),
     ]
 
@@ -216,7 +210,8 @@ def _certificate(names: Names) -> list[Grant]:
     ]
 
 
-def _functions(names: Names) -> list[Grant]:
+def _functions(names: Names, *, direct: bool) -> list[Grant]:
+    updating = ["lambda:UpdateFunctionCode"] if direct else []
     return [
         Grant(
             "Functions",
@@ -227,17 +222,30 @@ def _functions(names: Names) -> list[Grant]:
                 "lambda:InvokeFunction",
                 "lambda:PublishVersion",
                 "lambda:UpdateAlias",
+                *updating,
             ],
             [*names.functions, *names.versions],
             "versions are published, warmed, given the deploy commands, asked for their health, "
-            "and made live; the doctor adds up what they have reserved; queue functions of later "
-            "manifests are covered",
+            "and made live; in the direct lane they get their image; the doctor adds up what they "
+            "have reserved; queue functions of later manifests are covered",
+        ),
+        Grant(
+            "Versions",
+            ["lambda:DeleteFunction"],
+            names.versions,
+            "versions of builds beyond 'retain' are deleted, never a function; without this right "
+            "they stay",
         ),
         Grant(
             "Account",
-            ["cloudformation:ValidateTemplate", "lambda:GetAccountSettings"],
+            [
+                "cloudformation:ValidateTemplate",
+                "lambda:GetAccountSettings",
+                "logs:DescribeLogGroups",
+            ],
             ["*"],
             "how many containers may run at once, for warming; the doctor has the template "
-            "checked; AWS knows no narrower resource for either",
+            "checked; which log groups there are, and how long they keep logs; AWS knows no "
+            "narrower resource for any of them",
         ),
     ]

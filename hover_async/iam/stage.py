@@ -38,14 +38,16 @@ def policy(
     stage: str,
     account: str | None = None,
     sealed_with: str | None = None,
+    direct: bool = False,
 ) -> Policy:
     """The policy of `name` for the stage; `account`, if given, stands for the roles' own.
 
-    `sealed_with` is the KMS key of the stage's secrets, if it has any.
+    `sealed_with` is the KMS key of the stage's secrets, if it has any. `direct`: the deployer may
+    use the direct lane although the manifest does not ask for it.
     """
     names = Names.of(manifest, account)
     if name is PolicyName.DEPLOYER:
-        return deployer(names, sealed_with=sealed_with)
+        return deployer(names, sealed_with=sealed_with, direct=direct)
     if name is PolicyName.STACK_ROLE:
         return stack_role(names)
     if name is PolicyName.SECRETS:

@@ -21,7 +21,7 @@ from hover_async.manifest.wording import in_words
 TEXT_SECTIONS = ("environment", "build-args", "tags")
 """Their values are text as it is written: `1.10` stays `1.10`, and nothing at all is empty."""
 EMPTY: Mapping[str, Callable[[], object]] = {
-    **dict.fromkeys(("auth", "http", "cli", "queue", "assets", *TEXT_SECTIONS), dict),
+    **dict.fromkeys(("auth", "deploy", "http", "cli", "queue", "assets", *TEXT_SECTIONS), dict),
     "deploy-commands": list,
 }
 """A section whose every line is commented out says the same as one that is left out."""

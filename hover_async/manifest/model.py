@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from hover_async.manifest import fields as of
 from hover_async.manifest.names import logical_id, queue_function
-from hover_async.values import Architecture, FunctionName, FunctionSpec, Role
+from hover_async.values import Architecture, FunctionName, FunctionSpec, Lane, Role
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """A build's directory never changes, so a browser may keep what it got for a year."""
@@ -123,6 +123,13 @@ class QueueSpec(_Section):
         return self.timeout * self.batch
 
 
+class Deploy(_Section):
+    """How a deploy goes about it."""
+
+    code: Annotated[Lane, Field(strict=False)] = Lane.STACK
+    """How functions get a new image: by the 'stack', or 'direct' where nothing else changes."""
+
+
 class Alarms(_Section):
     """Whom to tell of failures: of functions, of jobs that failed for good, of answers of 5xx."""
 
@@ -165,6 +172,7 @@ class Manifest(_Section):
     vpc: Vpc | None = None
     deploy_commands: Annotated[tuple[of.Command, ...], _List] = ()
     """Artisan commands, in order, on the new version before it goes live."""
+    deploy: Deploy = Field(default_factory=Deploy)
     http: Http = Field(default_factory=Http)
     cli: Cli = Field(default_factory=Cli)
     queues: Annotated[Mapping[of.QueueFunctionName, QueueSpec], AfterValidator(_named_queues)] = (

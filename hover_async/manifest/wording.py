@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from hover_async.manifest.checks import Found
 from hover_async.manifest.document import Path, shown
-from hover_async.manifest.model import Alarms, Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
-from hover_async.values import Architecture
+from hover_async.manifest.model import (
+    Alarms,
+    Assets,
+    Auth,
+    Cli,
+    Deploy,
+    Http,
+    Manifest,
+    QueueSpec,
+    Vpc,
+)
+from hover_async.values import Architecture, Lane
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
 SECTIONS: Mapping[Path, type[BaseModel]] = {
     (): Manifest,
     ("auth",): Auth,
+    ("deploy",): Deploy,
     ("vpc",): Vpc,
     ("http",): Http,
     ("cli",): Cli,
@@ -41,6 +53,7 @@ BECAUSE: Mapping[Path, str] = {
     ("name",): "with '-assets' behind it, it names a bucket",
 }
 """Why an upper limit is where it is, when that is not plain."""
+CHOICES: Mapping[Path, type[StrEnum]] = {("architecture",): Architecture, ("deploy", "code"): Lane}
 KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -90,7 +103,7 @@ def _found(path: Path, detail: ErrorDetails) -> Found:
 
 
 def _unknown_word(path: Path, found: object) -> Found:
-    known = [str(choice) for choice in Architecture]
+    known = [str(choice) for choice in CHOICES[path]]
     close = get_close_matches(str(found), known, n=1, cutoff=0.3)
     message = f"expected {' or '.join(known)}, found {shown(found)}"
     return Found(path, message, close[0] if close else None)

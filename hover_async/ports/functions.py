@@ -11,7 +11,10 @@ from hover_async.values import FunctionName, Version
 
 @dataclass(frozen=True)
 class FunctionState:
-    """A function or one version of it. `code_sha256` of an image function is the image's digest."""
+    """A function or one version of it. `code_sha256` of an image function is the image's digest.
+
+    `revision` changes with every change, and once more when an update is done.
+    """
 
     version: Version
     state: str
@@ -20,6 +23,7 @@ class FunctionState:
     last_update_reason: str
     code_sha256: str
     image_uri: str
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,23 @@ class Repeatable(StrEnum):
 class Functions(Protocol):
     async def state(self, function: FunctionName, version: Version) -> FunctionState: ...
 
+    async def update_code(self, function: FunctionName, image_uri: str, *, revision: str) -> None:
+        """Give `$LATEST` the image if its revision is still `revision`; no version is made.
+
+        Accepted when it returns: the update is done when the state says so. Raises `Conflict` when
+        something else changed it. An answer that was lost is looked up: done if it has the image.
+        """
+
     async def publish(
         self, function: FunctionName, *, code_sha256: str, description: str
     ) -> Version:
         """Publish `$LATEST`, guarded by its code; unchanged code gives the last version again."""
+
+    async def delete_version(self, function: FunctionName, version: Version) -> None:
+        """Delete one published version; gone already counts as done.
+
+        Raises `Conflict` when an alias reaches it.
+        """
 
     async def alias(self, function: FunctionName, name: str) -> Alias | None: ...
 

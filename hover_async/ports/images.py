@@ -99,5 +99,8 @@ class Registry(Protocol):
     async def find(self, tag: str) -> PushedImage | None:
         """What `tag` points to, or None."""
 
+    async def untag(self, tags: Sequence[str]) -> None:
+        """Take the tags away, and with its last tag an image; gone already counts as done."""
+
     def deployable(self, digest: Digest) -> str:
         """The image URI that Lambda takes: by digest, under AWS's own name of the repository."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -12,13 +12,14 @@ from hover_async.values import FunctionName
 
 @dataclass(frozen=True)
 class StackDescription:
-    """A stack as it stands. `outputs` are the template's, by name."""
+    """A stack as it stands. `outputs` are the template's, by name; `tags` those it was given."""
 
     id: str
     name: str
     status: str
     reason: str
     outputs: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class StackRequest:
 
 @dataclass(frozen=True)
 class StackEvent:
+    """`at_s` is when it happened by CloudFormation's clock, in seconds since 1970."""
+
     id: str
     logical_id: str
     kind: str
@@ -46,6 +49,7 @@ class StackEvent:
     token: str | None
     physical_id: str = ""
     stack_id: str = ""
+    at_s: float = 0.0
 
 
 class ChangeSetState(StrEnum):
@@ -95,9 +99,11 @@ class Stacks(Protocol):
 
     async def delete(self, name: str, *, token: str) -> None: ...
 
-    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
+    async def events(
+        self, name: str, *, token: str | None, since: str | None = None
+    ) -> Sequence[StackEvent]:
         """The events of the operation marked `token` (None: of the last one, and of a deletion
-        that followed it), oldest first."""
+        that followed it), oldest first; of those only what came after the event `since`."""
 
     async def functions(self, name: str) -> Mapping[FunctionName, str]:
         """Every Lambda function of the stack and of its nested stacks, all pages, each with the

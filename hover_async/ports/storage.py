@@ -41,6 +41,9 @@ class AssetStore(Protocol):
     async def copy(self, source: str, key: str, headers: ObjectHeaders) -> None:
         """Copy inside the bucket. Raises `NotFound` when the source is gone."""
 
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete these objects, any number of them; gone already counts as done."""
+
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         """Start a multipart upload; returns its id."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hover_async.errors import PushFailed
@@ -35,6 +35,11 @@ class FakeRegistry:
     async def find(self, tag: str) -> PushedImage | None:
         async with self.world.request("registry.find", tag):
             return self.images.get(tag)
+
+    async def untag(self, tags: Sequence[str]) -> None:
+        async with self.world.request("registry.untag", tags[0] if tags else ""):
+            for tag in tags:
+                self.images.pop(tag, None)
 
     def deployable(self, digest: Digest) -> str:
         return f"{REPOSITORY}@{digest}"

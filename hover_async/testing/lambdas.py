@@ -6,7 +6,7 @@ import base64
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anyio import current_time, sleep
@@ -37,10 +37,11 @@ class FakeAlias:
 
 @dataclass
 class FakeFunction:
-    """`updated_at_s` is when the last update of `$LATEST` is done."""
+    """`updated_at_s` is when the last of the `updates` of `$LATEST` is done."""
 
     image_uri: str
     updated_at_s: float = 0.0
+    updates: int = 0
     versions: dict[Version, FakeVersion] = field(default_factory=dict)
     live: FakeAlias = field(default_factory=lambda: FakeAlias(LATEST))
 
@@ -70,6 +71,7 @@ class FakeFunctions:
     health_status: int = 200
     free_concurrency: int = 1000
     settle_s: float = 2.0
+    update_s: float = 5.0
     boot_s: Callable[[str], float] = lambda container: BOOT_S  # noqa: ARG005
     command_s: Callable[[list[str]], float] = lambda argv: 0.0  # noqa: ARG005
     containers: dict[FunctionName, list[Container]] = field(default_factory=dict)
@@ -85,14 +87,24 @@ class FakeFunctions:
             named = found.live.version if version == LIVE else version
             if named == LATEST:
                 done = current_time() >= found.updated_at_s
-                return _state(
-                    LATEST, "Active", "Successful" if done else "InProgress", found.image_uri
-                )
+                last_update = "Successful" if done else "InProgress"
+                latest = _state(LATEST, "Active", last_update, found.image_uri)
+                return replace(latest, revision=f"{found.updates}-{last_update}")
             published = self._version(function, named)
             state = "Active" if current_time() >= published.active_at_s else "Pending"
             if published.inactive:
                 state = "Inactive"
             return _state(named, state, "Successful", published.image_uri)
+
+    async def update_code(self, function: FunctionName, image_uri: str, *, revision: str) -> None:
+        async with self.world.request("functions.update_code", function):
+            found = self._function(function)
+            if found.image_uri == image_uri:
+                return
+            if current_time() < found.updated_at_s or revision != f"{found.updates}-Successful":
+                raise Conflict("the function was changed by somebody else")
+            found.image_uri, found.updates = image_uri, found.updates + 1
+            found.updated_at_s = current_time() + self.update_s
 
     async def publish(
         self, function: FunctionName, *, code_sha256: str, description: str
@@ -108,6 +120,14 @@ class FakeFunctions:
             active_at_s = current_time() + self.settle_s
             found.versions[version] = FakeVersion(found.image_uri, description, active_at_s)
             return version
+
+    async def delete_version(self, function: FunctionName, version: Version) -> None:
+        async with self.world.request("functions.delete_version", function):
+            found = self.functions.get(function)
+            if found and found.live.version == version:
+                raise Conflict(f"an alias of {function} reaches {version}")
+            if found:
+                found.versions.pop(version, None)
 
     async def alias(self, function: FunctionName, name: str) -> Alias | None:
         async with self.world.request("functions.alias", function):
@@ -186,7 +206,8 @@ class FakeFunctions:
                 container.busy = True
                 return container, False
         name = f"container-{next(self._ids)}"
-        fleet.append(Container(name, version, self.boot_s(name)))
+        boot_s = self.boot_s(f"{function}/{len(fleet)}")
+        fleet.append(Container(name, version, boot_s))
         return fleet[-1], True
 
     async def _answer(

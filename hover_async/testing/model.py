@@ -49,6 +49,7 @@ CONTROL_PLANE = "lambda control plane"
 REQUESTS: Mapping[str, Spread] = {
     "lambda.GetFunction": Spread(0.06, 0.4),
     "lambda.GetAlias": Spread(0.05, 0.35),
+    "lambda.GetFunctionConfiguration": Spread(0.05, 0.35),
     "lambda.GetAccountSettings": Spread(0.05, 0.35),
     "lambda.PublishVersion": Spread(0.3, 1.5),
     "lambda.UpdateAlias": Spread(0.12, 0.8),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from anyio import Lock, create_task_group, current_time, sleep
-from anyio.abc import TaskGroup
 
 from hover_async.testing.cloud import FakeCloud
 from hover_async.testing.model import (
@@ -34,8 +34,12 @@ AGAIN_S = (0.05, 0.15)
 async def simulated(cloud: FakeCloud, model: Model) -> AsyncIterator[None]:
     """Let everything in `cloud` take the model's time; its stacks are worked on while inside."""
     async with create_task_group() as work:
-        engine = _Engine(cloud, model, work)
-        cloud.stacks.carry_out = engine.carry_out
+        engine = Engine(cloud.stacks, model)
+
+        def carry_out(operation: Operation) -> None:
+            work.start_soon(engine.carry_out, operation)
+
+        cloud.stacks.carry_out = carry_out
         cloud.world.other_latency_s = model.local_s
         cloud.lambdas.boot_s = model.boot_s
         cloud.lambdas.command_s = model.command_s
@@ -43,18 +47,27 @@ async def simulated(cloud: FakeCloud, model: Model) -> AsyncIterator[None]:
         work.cancel_scope.cancel()
 
 
+class Works(Protocol):
+    """Where an operation's progress has its effect: `FakeStacks`, or whoever wants to know it."""
+
+    def begin(self, operation: Operation, change: FunctionChange, *, done_at_s: float) -> None: ...
+
+    def finish(self, operation: Operation, change: FunctionChange, *, at_s: float) -> None: ...
+
+    def decide(self, operation: Operation, *, at_s: float) -> None: ...
+
+
 @dataclass
-class _Engine:
-    cloud: FakeCloud
+class Engine:
+    """CloudFormation in one account and region."""
+
+    works: Works
     model: Model
-    work: TaskGroup
     turn: Lock = field(default_factory=Lock)
 
-    def carry_out(self, operation: Operation) -> None:
-        self.work.start_soon(self._carry_out, operation)
-
-    async def _carry_out(self, operation: Operation) -> None:
-        stacks, name = self.cloud.stacks, operation.stack.name
+    async def carry_out(self, operation: Operation) -> None:
+        """Work on an operation until it is decided; what follows takes no time of ours."""
+        works, name = self.works, operation.stack.name
         fixed_s = self.model.draw(STACK_FIXED, "stack", name)
         if operation.creates:
             fixed_s += self.model.draw(CREATION, "creation", name)
@@ -65,18 +78,18 @@ class _Engine:
         await sleep(fixed_s / 2)
         operation.stack.ends_at_s = current_time()
         operation.stack.cleaned_at_s = current_time() + self.model.draw(CLEANUP, "cleanup", name)
-        stacks.decide(operation, at_s=current_time() + self._lag_s(name))
+        works.decide(operation, at_s=current_time() + self._lag_s(name))
 
     async def _update(self, operation: Operation, change: FunctionChange) -> None:
         for _ in range(CALLS_BEFORE_IMAGE):
             await self._call_lambda()
-        stacks = self.cloud.stacks
+        works = self.works
         image_s = self.model.image_s(change.name)
-        stacks.begin(operation, change, done_at_s=current_time() + image_s)
+        works.begin(operation, change, done_at_s=current_time() + image_s)
         await sleep(image_s)
         for _ in range(CALLS_AFTER_IMAGE):
             await self._call_lambda()
-        stacks.finish(operation, change, at_s=current_time() + self._lag_s(change.name))
+        works.finish(operation, change, at_s=current_time() + self._lag_s(change.name))
 
     async def _call_lambda(self) -> None:
         async with self.turn:

@@ -23,6 +23,8 @@ from hover_async.values import FunctionName
 
 STACK = "AWS::CloudFormation::Stack"
 FUNCTION = "AWS::Lambda::Function"
+EPOCH_S = 1.8e9
+"""When the clock of the run began, by CloudFormation's."""
 DOMAIN = "d111111abcdef8.cloudfront.net"
 
 
@@ -42,6 +44,7 @@ class FakeStack:
     body: str
     reason: str = ""
     leaving: Mapping[FunctionName, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     cleaned_at_s: float = 0.0
     outputs: dict[str, str] = field(
         default_factory=lambda: {"DistributionDomain": DOMAIN, "ApiUrl": "https://api.example.com"}
@@ -106,7 +109,9 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return None
-            return StackDescription(name, name, stack.status(), stack.reason, stack.outputs)
+            return StackDescription(
+                name, name, stack.status(), stack.reason, stack.outputs, stack.tags
+            )
 
     async def create(self, request: StackRequest) -> None:
         async with self.world.request("stacks.create", request.name):
@@ -122,9 +127,13 @@ class FakeStacks:
         async with self.world.request("stacks.delete", name):
             self.stacks.pop(name, None)
 
-    async def events(self, name: str, *, token: str | None) -> Sequence[StackEvent]:
+    async def events(
+        self, name: str, *, token: str | None, since: str | None = None
+    ) -> Sequence[StackEvent]:
         async with self.world.request("stacks.events", name):
-            return self.told(name, token)
+            told = self.told(name, token)
+            ids = [event.id for event in told]
+            return told[ids.index(since) + 1 :] if since in ids else told
 
     async def templates(self, name: str) -> Mapping[str, str]:
         async with self.world.request("stacks.templates", name):
@@ -138,7 +147,9 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return {}
-            standing = {name: place for name, (_, place) in self._functions(stack.template).items()}
+            standing = {
+                name: place for name, (_, place) in self.functions_in(stack.template).items()
+            }
             return {**stack.leaving, **standing} if stack.is_cleaning_up() else standing
 
     def begin_creation(self, request: StackRequest) -> None:
@@ -146,7 +157,8 @@ class FakeStacks:
 
     def begin_update(self, request: StackRequest) -> bool:
         """False when there is nothing to update."""
-        if self.stacks[request.name].body == self.body(request):
+        standing = self.stacks[request.name]
+        if (standing.body, standing.tags) == (self.body(request), request.tags):
             return False
         self._operate(request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
         return True
@@ -200,8 +212,8 @@ class FakeStacks:
                 found[logical_id] = self.store.objects[key].body.decode()
         return found
 
-    def _functions(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
-        """Each function's image and place."""
+    def functions_in(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
+        """Each function's image and place, in the template's order."""
         images = {
             logical_id: resource["Properties"]["Parameters"]["ImageUri"]
             for logical_id, resource in template["Resources"].items()
@@ -218,8 +230,8 @@ class FakeStacks:
 
     def _changes(self, before: dict[str, Any], after: dict[str, Any]) -> Sequence[FunctionChange]:
         """The functions that are not the same after as before."""
-        stood = self._functions(before)
-        images = self._functions(after)
+        stood = self.functions_in(before)
+        images = self.functions_in(after)
         was = {(place, name): resource for place, name, resource in self.resources(before)}
         changes = []
         for place, logical_id, resource in self.resources(after):
@@ -254,10 +266,10 @@ class FakeStacks:
                 request.name, working, failed, ends_at_s, request.token, *kept
             )
             return
-        functions = self._functions(template)
+        functions = self.functions_in(template)
         before = self.stacks.get(request.name)
         old = before.template if before else {"Resources": {}}
-        stood = self._functions(old)
+        stood = self.functions_in(old)
         leaving = {name: place for name, (_, place) in stood.items() if name not in functions}
         for name in leaving:
             del self.lambdas.functions[name]
@@ -270,23 +282,28 @@ class FakeStacks:
             template,
             body,
             leaving=leaving,
+            tags=request.tags,
             cleaned_at_s=ends_at_s + self.cleanup_s if leaving else 0.0,
         )
         self.stacks[request.name] = stack
         operation = Operation(request, stack, self._changes(old, template))
+        for place in sorted({change.place for change in operation.changes} - {""}):
+            self._tell(request, place, STACK, working, physical_id=place)
         if self.carry_out:
             stack.ends_at_s = stack.cleaned_at_s = math.inf
             self.carry_out(operation)
             return
+        done_at_s = max(ends_at_s - self.finishing_s, current_time())
         for change in operation.changes:
-            self.begin(operation, change, done_at_s=ends_at_s - self.finishing_s)
-            self.finish(operation, change, at_s=ends_at_s - self.finishing_s)
+            self.begin(operation, change, done_at_s=done_at_s)
+            self.finish(operation, change, at_s=done_at_s)
         self.decide(operation, at_s=ends_at_s)
 
     def begin(self, operation: Operation, change: FunctionChange, *, done_at_s: float) -> None:
         """The function has its new image, which Lambda makes ready until `done_at_s`."""
         function = self.lambdas.functions.setdefault(change.name, FakeFunction(change.image_uri))
         function.image_uri, function.updated_at_s = change.image_uri, done_at_s
+        function.updates += 1
 
     def finish(self, operation: Operation, change: FunctionChange, *, at_s: float) -> None:
         """The function is as the template says, and stays so."""
@@ -339,6 +356,7 @@ class FakeStacks:
             status=status,
             reason=reason,
             token=None if more.get("stack_id") else request.token,
+            at_s=EPOCH_S + (current_time() if at_s is None else at_s),
             **more,
         )
-        self._events.append((current_time() if at_s is None else at_s, event))
+        self._events.append((event.at_s - EPOCH_S, event))

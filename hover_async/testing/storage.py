@@ -59,6 +59,11 @@ class FakeAssetStore:
                 raise NotFound(f"no object {source}")
             self.objects[key] = StoredObject(self.objects[source].body, headers)
 
+    async def delete(self, keys: Sequence[str]) -> None:
+        async with self.world.request("assets.delete", keys[0] if keys else ""):
+            for key in keys:
+                self.objects.pop(key, None)
+
     async def begin_multipart(self, key: str, headers: ObjectHeaders) -> str:
         async with self.world.request("assets.begin_multipart", key):
             upload_id = f"upload-{next(self._ids)}"

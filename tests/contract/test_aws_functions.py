@@ -99,6 +99,85 @@ async def test_publish_after_an_update(backend: Backend) -> None:
         assert (await lambdas.state(function, version)).code_sha256 == digest[7:]
 
 
+async def test_update_code(backend: Backend) -> None:
+    """A function that is given another image by itself holds it, and its versions keep theirs."""
+    lambdas = backend.cloud.functions
+    function, old_digest = await made(backend)
+    old = await published(lambdas, function, "b1")
+    before = await settled(lambdas, function, LATEST)
+    digest = await backend.push("b2", build="b2")
+    uri = backend.cloud.registry.deployable(digest)
+    await lambdas.update_code(function, uri, revision=before.revision)
+    after = await settled(lambdas, function, LATEST)
+    assert (after.image_uri, after.code_sha256) == (uri, digest[7:])
+    assert after.revision != before.revision
+    assert (await lambdas.state(function, old)).code_sha256 == old_digest[7:]
+    new = await published(lambdas, function, "b2")
+    assert int(new) > int(old)
+    assert (await lambdas.state(function, new)).code_sha256 == digest[7:]
+
+
+async def test_update_of_a_changed_function(backend: Backend) -> None:
+    """A function that somebody changed since it was read raises Conflict and keeps its image."""
+    lambdas = backend.cloud.functions
+    function, _ = await made(backend)
+    stale = await settled(lambdas, function, LATEST)
+    uris = [
+        backend.cloud.registry.deployable(await backend.push(build, build=build))
+        for build in ("b2", "b3")
+    ]
+    await lambdas.update_code(function, uris[0], revision=stale.revision)
+    await settled(lambdas, function, LATEST)
+    with pytest.raises(Conflict):
+        await lambdas.update_code(function, uris[1], revision=stale.revision)
+    assert (await settled(lambdas, function, LATEST)).image_uri == uris[0]
+
+
+async def test_updated_already(backend: Backend) -> None:
+    """A stale revision is no failure when the function has the image: our answer was lost."""
+    lambdas = backend.cloud.functions
+    function, _ = await made(backend)
+    stale = await settled(lambdas, function, LATEST)
+    uri = backend.cloud.registry.deployable(await backend.push("b2", build="b2"))
+    await lambdas.update_code(function, uri, revision=stale.revision)
+    await lambdas.update_code(function, uri, revision=stale.revision)
+    assert (await settled(lambdas, function, LATEST)).image_uri == uri
+
+
+async def test_delete_version(backend: Backend) -> None:
+    """One version goes, the function and the other stay; gone already is done."""
+    lambdas = backend.cloud.functions
+    function, _ = await made(backend)
+    first = await published(lambdas, function, "b1")
+    await backend.update_function(function, await backend.push("b2", build="b2"))
+    second = await published(lambdas, function, "b2")
+    await lambdas.delete_version(function, first)
+    with pytest.raises(NotFound):
+        await lambdas.state(function, first)
+    assert (await lambdas.state(function, second)).version == second
+    assert (await lambdas.state(function, LATEST)).version == LATEST
+    await lambdas.delete_version(function, first)
+    await lambdas.delete_version(NOBODY, first)
+
+
+async def test_a_version_that_an_alias_reaches_is_not_deleted(backend: Backend) -> None:
+    """Refused, and it stays."""
+    lambdas = backend.cloud.functions
+    function, _ = await made(backend)
+    version = await published(lambdas, function, "b1")
+    await lambdas.move_alias(await live(lambdas, function), "live", to=version)
+    with pytest.raises(Conflict):
+        await lambdas.delete_version(function, version)
+    assert (await lambdas.state(function, version)).version == version
+
+
+@pytest.mark.parametrize("version", [LATEST, "", "live"])
+async def test_only_versions_are_deleted(backend: Backend, version: str) -> None:
+    """What is no number would be another thing to Lambda, or the whole function."""
+    with pytest.raises(ValueError, match="no published version"):
+        await backend.cloud.functions.delete_version(NOBODY, Version(version))
+
+
 async def test_alias(backend: Backend) -> None:
     """An alias says where it points; one that is not there is None."""
     lambdas = backend.cloud.functions

@@ -49,6 +49,21 @@ async def test_a_tag_that_moves(backend: Backend) -> None:
     assert found.digest == second
 
 
+async def test_a_tag_taken_away(backend: Backend) -> None:
+    """It is gone, those of other images stay; what is gone already is no failure."""
+    await backend.push("b1", build="b1")
+    digest = await backend.push("b2", build="b2")
+    registry = backend.cloud.registry
+    await registry.untag(["b1", "never-there"])
+    assert await registry.find("b1") is None
+    kept = await registry.find("b2")
+    assert kept is not None
+    assert kept.digest == digest
+    await registry.untag(["b2"])
+    await registry.untag(["b2"])
+    assert await registry.find("b2") is None
+
+
 async def test_an_index_is_a_problem(backend: Backend) -> None:
     """An index, which buildx pushes by default, is found with the reason Lambda refuses it."""
     digest = await backend.push_index("b1")

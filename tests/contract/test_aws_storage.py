@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import anyio
 import pytest
 
+from hover_async.concurrency import bounded_map
 from hover_async.errors import AwsError, Conflict, NotFound
 from hover_async.ports import AssetStore, Cloud, Documents, ObjectHeaders, Part
 from hover_async.testing import FakeCloud
@@ -124,6 +125,19 @@ async def parts_of(store: AssetStore, key: str, *bodies: bytes) -> tuple[str, li
     return upload_id, parts
 
 
+async def test_deleted_objects_are_gone(store: AssetStore) -> None:
+    """More than S3 deletes in one request, with hard keys and with one that is not there."""
+    keys = [*HARD_KEYS, *(f"b1/{number}" for number in range(1_005))]
+
+    async def put(key: str) -> None:
+        await store.put(key, b"a", CSS, sha256=sha256(b"a"))
+
+    await bounded_map(put, [*keys, "b2/kept"], limit=32)
+    await store.delete([*keys, "b1/never-there"])
+    assert await store.keys("") == {"b2/kept": 1}
+    await store.delete([])
+
+
 async def test_multipart(store: AssetStore) -> None:
     """Parts make one object, in the order of their numbers, only once completed."""
     upload_id, parts = await parts_of(store, "b1/big", b"a" * 5 * MIB, b"z")
@@ -185,6 +199,15 @@ async def test_a_document_comes_back(documents: Documents) -> None:
 async def test_no_document(documents: Documents) -> None:
     """A document that is not there reads as None."""
     assert await documents.read("d.json") is None
+
+
+async def test_documents_are_listed_by_prefix(documents: Documents) -> None:
+    """Their keys alone, also none."""
+    for key in ("hover/releases/b1.json", "hover/releases/b2.json", "hover/live.json"):
+        await documents.create(key, b"{}")
+    found = await documents.keys("hover/releases/")
+    assert sorted(found) == ["hover/releases/b1.json", "hover/releases/b2.json"]
+    assert list(await documents.keys("hover/ledgers/")) == []
 
 
 async def test_create_is_exclusive(documents: Documents) -> None:

@@ -29,6 +29,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "s3:CompleteMultipartUpload": ["s3:PutObject"],
     "s3:CopyObject": ["s3:PutObject"],
     "s3:CreateMultipartUpload": ["s3:PutObject"],
+    "s3:DeleteObjects": ["s3:DeleteObject"],
     "s3:GetBucketLifecycleConfiguration": ["s3:GetLifecycleConfiguration"],
     "s3:HeadBucket": ["s3:ListBucket"],
     "s3:HeadObject": ["s3:GetObject"],
@@ -99,7 +100,8 @@ def arn(service: str, resource: str) -> str:
 
 
 def of_s3(_: Manifest, given: Mapping[str, Any]) -> Iterator[str]:
-    key = given.get("Key")
+    deleted = [found["Key"] for found in given.get("Delete", {"Objects": []})["Objects"]]
+    key = given.get("Key") or next(iter(deleted), None)
     yield f"arn:aws:s3:::{given['Bucket']}" + (f"/{key}" if key else "")
     if source := given.get("CopySource"):
         yield f"arn:aws:s3:::{source['Bucket']}/{source['Key']}"
@@ -208,7 +210,8 @@ def is_allowed(granted: Mapping[str, Any], action: str, resources: Sequence[str]
 
 async def everything(stage: Stage) -> None:
     """A stage's life: secrets, examined, planned, deployed, planned, deployed again with another
-    memory, another timeout, and a queue that is there already."""
+    memory, another timeout, and a queue that is there already; then only another image; deployed
+    once more, keeping nothing of before, and rolled back."""
     project, target = stage.project, hover_async.local_target()
     (project / ".hover" / "dev-secrets.plain.env").write_text("TOKEN=of-the-shop\n")
     await hover_async.encrypt_secrets("dev", project=project, target=target, create_key=True)
@@ -223,7 +226,18 @@ async def everything(stage: Stage) -> None:
     await hover_async.build("dev", project=project, skip_tests=True)
     await hover_async.plan(project=project, target=target)
     await hover_async.deploy(project=project, target=target)
+    stage.edit(".hover/dev.yml", lambda text: text + "\ndeploy: {code: direct}\n")
+    await hover_async.build("dev", project=project, skip_tests=True)
+    await hover_async.plan(project=project, target=target)
+    await hover_async.deploy(project=project, target=target)
     await hover_async.doctor("dev", project=project, target=target)
+    stage.edit(".hover/dev.yml", lambda text: text + "\nretain: 1\n")
+    await hover_async.build("dev", project=project, skip_tests=True)
+    await hover_async.deploy(project=project, target=target)
+    await hover_async.rollback("dev", project=project, target=target)
+    await hover_async.releases("dev", project=project, target=target)
+    await hover_async.recover("dev", project=project, target=target)
+    await hover_async.unlock("dev", project=project, target=target)
 
 
 def test_a_narrower_policy_is_found_out() -> None:

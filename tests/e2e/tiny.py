@@ -7,15 +7,16 @@ to the registry, and what runs in it is a shell that answers pings and jobs.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio.to_thread
 import yaml
 
+from hover_async.assets import Asset
 from hover_async.aws.session import open_cloud
 from hover_async.build_record import BuildRecord
 from hover_async.deploy.deployment import Deployment, Order
@@ -25,7 +26,7 @@ from hover_async.events import Event
 from hover_async.local import LocalAws
 from hover_async.manifest import load_manifest
 from hover_async.ports import Cloud, ImageInfo, RegistryLogin
-from hover_async.values import Architecture, BuildId, Edge, FunctionName, ImageRef, Version
+from hover_async.values import Architecture, BuildId, Edge, FunctionName, ImageRef, Lane, Version
 from tests.contract.conftest import OURS, Image, lambda_image, push_image
 
 ANSWERING = r"""#!/bin/busybox sh
@@ -79,6 +80,7 @@ class TinyStage:
     witness: str = ""
     """Where the functions tell what they are given, and which version they are: a URL."""
     events: list[Event] = field(default_factory=list)
+    assets: Sequence[Asset] = ()
 
     def order(self, queue: Mapping[str, object], **keys: object) -> Order:
         """A new build of the stage with these queue functions."""
@@ -106,10 +108,12 @@ class TinyStage:
             created_at=datetime.now(UTC),
             git_revision=None,
         )
-        return Order(record, load_manifest(file), (), Holder.me(build_id), self.edge)
+        return Order(record, load_manifest(file), self.assets, Holder.me(build_id), self.edge)
 
-    async def deploy(self, queue: Mapping[str, object], **keys: object) -> Deployment:
-        order = self.order(queue, **keys)
+    async def deploy(
+        self, queue: Mapping[str, object], *, lane: Lane = Lane.STACK, **keys: object
+    ) -> Deployment:
+        order = replace(self.order(queue, **keys), lane=lane)
         bootstrap = ANSWERING.replace("WITNESS", self.witness)
         image = lambda_image(self.busybox, order.build.build_id, bootstrap=bootstrap)
         self.events.clear()

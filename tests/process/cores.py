@@ -16,7 +16,7 @@ AT_A_TIME = 20
 
 
 def within(run: Callable[[C], R], cases: Sequence[C], seconds: float | None) -> Iterator[R]:
-    """What `run` makes of each case, in a drawn order; with `seconds`, of as many as fit in them."""
+    """What `run` makes of each case, in a drawn order; with `seconds`, of as many as fit."""
     drawn = list(cases)
     random.Random(0).shuffle(drawn)  # noqa: S311 - an order, no secret
     ends_at = time.monotonic() + (seconds or float("inf"))

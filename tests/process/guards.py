@@ -161,7 +161,7 @@ GUARDS: Sequence[Guard] = (
     ),
     Guard(
         "assets are awaited before the flip",
-        "deploy/process.py",
+        "deploy/artifacts.py",
         "        uploading = artifacts.start_soon(upload)\n"
         "        standing_up = artifacts.start_soon(stand_up)\n"
         "    uploaded = uploading.return_value\n",
@@ -173,7 +173,7 @@ GUARDS: Sequence[Guard] = (
     ),
     Guard(
         "a first stack waits for the assets",
-        "deploy/process.py",
+        "deploy/artifacts.py",
         "            await assets_stand.wait()\n",
         "            pass\n",
         DEPLOY,
@@ -181,7 +181,7 @@ GUARDS: Sequence[Guard] = (
     ),
     Guard(
         "every function of the template is in the stack",
-        "deploy/process.py",
+        "deploy/update_stack.py",
         "    if missing:\n",
         "    if not order:\n",
         f"{FAILURES} {PROOFS}",

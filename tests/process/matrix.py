@@ -92,7 +92,12 @@ def run(cell: Cell) -> Outcome:
     trial.process.watchers.append(watch(trial))
     changed: list[bool] = []
     rival = Rival(trial)
-    trial.process.rival = lambda sent: changed.append(rival(sent)) or changed[-1]
+
+    def changes(sent: Sent) -> bool:
+        changed.append(rival(sent))
+        return changed[-1]
+
+    trial.process.rival = changes
     trial.process.inject(cell.fault, cell.name, cell.subject, occurrence=cell.occurrence)
     replayed(trial.run)
     if not trial.process.met:
@@ -167,8 +172,9 @@ def told(tally: Tally) -> str:
     ran = sum(ended.total() for ended in tally.ended.values())
     part = "" if ran == tally.cells else f"**{ran:,} of {tally.cells:,} cells, drawn.** "
     return (
-        f"{part}{total} requests ({each}) x {len(Fault)} faults, through the real adapters, each cell "
-        "followed by a run without a fault that must leave the same behind as an undisturbed one. "
+        f"{part}{total} requests ({each}) x {len(Fault)} faults, through the real adapters, each "
+        "cell followed by a run without a fault that must leave the same behind as an undisturbed "
+        "one. "
         "*Stopped*: a typed error, nothing live has changed. *Restored*: exit code 4. *Mixed*: "
         "exit code 5, with the truth about each function. *Nothing to see*: no earlier answer that "
         f"could be stale, or nothing for a rival to change.\n\n{tally.table()}"

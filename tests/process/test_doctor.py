@@ -62,7 +62,8 @@ queue:
 EVERY_CHECK = {
     *("build", "plain secrets", "docker", "template", "region", "credentials", "clock"),
     *("stack-role", "lambda-role", "concurrency", "bucket", "repository", "stack", "lock"),
-    *("certificate", "validation", "encrypted secrets", "secrets key", "queues", "log groups"),
+    *("direct lane", "certificate", "validation", "encrypted secrets", "secrets key"),
+    *("queues", "log groups"),
 }
 
 
@@ -396,6 +397,12 @@ ILLNESSES = {
         "does not cover www.example.com",
         certificate("ISSUED", "*.com", "api.example.org"),
     ),
+    "a direct lane that refuses": Illness(
+        "direct lane",
+        "warning",
+        "the first deploy makes it",
+        manifest("queue:", "deploy: {code: direct}\nqueue:"),
+    ),
     "template refused": Illness(
         "validation",
         "failed",
@@ -423,6 +430,7 @@ def test_an_illness_is_found_where_it_is(clinic: Clinic, name: str) -> None:
 
 
 WELL = {
+    "the direct lane is not asked for": ("direct lane", "not asked for", both()),
     "the bucket is ours": ("bucket", "is ours", facts(bucket_state=BucketState.OURS)),
     "the repository is there": ("repository", "is there", facts(repository_exists=True)),
     "the stack can be updated": ("stack", "UPDATE_COMPLETE", stack("UPDATE_COMPLETE")),

@@ -34,6 +34,7 @@ from hover_async.errors import (
 )
 from hover_async.events import AliasMoved, Event, LiveNow, Output, Step, Warned
 from hover_async.ports import Alias, Document, StackEvent, StackRequest
+from hover_async.testing.stacks import Operation
 from hover_async.values import Version
 from tests.process.stage import Stage, build_id
 
@@ -213,11 +214,13 @@ def test_a_failure_that_is_told_late_is_told(live: Stage) -> None:
     stacks.failure = ("HttpFunction", "image not found")
     events = stacks.events
 
-    async def late(name: str, *, token: str | None) -> Sequence[StackEvent]:
+    async def late(
+        name: str, *, token: str | None, since: str | None = None
+    ) -> Sequence[StackEvent]:
         is_over = stacks.stacks[name].ends_at_s <= anyio.current_time() - 0.5
         return [
             event
-            for event in await events(name, token=token)
+            for event in await events(name, token=token, since=since)
             if is_over or not event.status.endswith("FAILED")
         ]
 
@@ -275,13 +278,13 @@ def test_asset_that_changes_meanwhile_is_an_error(live: Stage) -> None:
 
 def test_function_changed_by_a_rival_is_found_out(live: Stage) -> None:
     """A function that holds another image than this build's is not published."""
-    functions = live.cloud.stacks.functions
+    decide = live.cloud.stacks.decide
 
-    async def rival(name: str) -> Any:
+    def rival(operation: Operation, *, at_s: float) -> None:
+        decide(operation, at_s=at_s)
         live.cloud.lambdas.functions[FUNCTIONS[1]].image_uri = "other@sha256:0"  # type: ignore[index]
-        return await functions(name)
 
-    live.cloud.stacks.functions = rival  # type: ignore[method-assign]
+    live.cloud.stacks.decide = rival  # type: ignore[method-assign]
     assert "not this build's" in str(fails(live, VersionFailed))
 
 

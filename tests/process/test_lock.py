@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from hover_async.concurrency import task_group
-from hover_async.deploy.lock import LEASE_S, LOCK_KEY, Holder, StageLock, stage_lock, unlock
+from hover_async.deploy.lock import LEASE_S, LOCK_KEY, Holder, StageLock, stage_lock
+from hover_async.deploy.unlock import unlock
 from hover_async.errors import Conflict, LockHeld
 from hover_async.events import Waiting, Warned
 from hover_async.ports import Document

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hover_async.deploy.deployment import Deployment
@@ -9,6 +11,7 @@ from hover_async.deploy.process import deploy_build
 from hover_async.errors import AccessDenied
 from hover_async.testing import RecordingReporter
 from hover_async.testing.clients import ports_over, refused, throttled
+from hover_async.values import Lane
 from tests.process.stage import Stage
 
 LARGE = "\nqueue:\n" + "".join(f"  jobs-{number}: {{}}\n" for number in range(160))
@@ -33,6 +36,26 @@ def test_a_deploy_through_the_clients(stage: Stage) -> None:
     assert stage.live() == second.artifacts.versions.by_function
     assert set(stage.live().values()) == {"2"}
     assert second.artifacts.uploaded.copied == 3
+
+
+@pytest.mark.parametrize("fault", [None, "before", "after", "rate"])
+def test_the_direct_lane_through_the_clients(stage: Stage, fault: str | None) -> None:
+    """An image is given by itself, also where the answer is lost or the call refused at first."""
+    deploy(stage)
+    if fault:
+        stage.cloud.world.fail(
+            "lambda.UpdateFunctionCode",
+            lambda: throttled("x") if fault == "rate" else refused("ServiceException", 500),
+            after_effect=fault == "after",
+            times=2,
+        )
+    order = replace(stage.build(), lane=Lane.DIRECT)
+    ports, images = ports_over(stage.cloud), stage.cloud.images
+    second = stage.run(lambda: deploy_build(order, ports, images, RecordingReporter()))
+    assert stage.live() == second.artifacts.versions.by_function
+    held = {function.image_uri for function in stage.cloud.lambdas.functions.values()}
+    assert held == {second.artifacts.image.uri}
+    assert set(stage.live().values()) == {"2"}
 
 
 def test_a_stage_of_nested_stacks_through_the_clients(stage: Stage) -> None:

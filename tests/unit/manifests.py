@@ -76,6 +76,7 @@ def manifests(draw: st.DrawFn, *, max_functions: int = 8) -> Manifest:
             st.sampled_from(["migrate --force", "php artisan greet '${AWS::Region} \"x\"'"]),
             max_size=2,
         ),
+        "deploy": st.sampled_from([{}, {"code": "stack"}, {"code": "direct"}]),
         "tags": st.dictionaries(TAGS, TAGS, max_size=3),
         "architecture": st.sampled_from(["x86_64", "arm64"]),
         "ephemeral_storage": st.integers(512, 10_240),

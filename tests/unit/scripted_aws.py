@@ -17,7 +17,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.pacing import Pacers
 from hover_async.aws.service import Service
 
 Answer = Mapping[str, Any] | Exception
@@ -42,8 +42,8 @@ class Scripted:
 
         return answer
 
-    def service(self, *, pacer: Pacer | None = None) -> Service:
-        return Service(self, pacer=pacer)
+    def service(self, *, pacers: Pacers | None = None) -> Service:
+        return Service(self, pacers=pacers)
 
     def count(self, operation: str) -> int:
         return sum(name == xform_name(operation) for name, _ in self.asked)

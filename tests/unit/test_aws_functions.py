@@ -9,9 +9,8 @@ import anyio
 import pytest
 import trio.testing
 
-from hover_async.aws.functions import UNPACED, LambdaFunctions
-from hover_async.aws.pacing import Pacer
-from hover_async.aws.service import Service
+from hover_async.aws.functions import LambdaFunctions
+from hover_async.aws.pacing import Pace, Pacer, Pacers
 from hover_async.errors import (
     AccessDenied,
     AwsError,
@@ -70,6 +69,58 @@ async def move(lambdas: LambdaFunctions) -> Alias:
 
 async def invoke(lambdas: LambdaFunctions, repeatable: Repeatable) -> object:
     return await lambdas.invoke(F, Version("2"), b"{}", timeout_s=60, repeatable=repeatable)
+
+
+URI = "repository@sha256:new"
+
+
+async def update(lambdas: LambdaFunctions) -> None:
+    await lambdas.update_code(F, URI, revision="r1")
+
+
+def latest(image_uri: str, revision: str) -> dict[str, Any]:
+    return {"Configuration": {"RevisionId": revision}, "Code": {"ImageUri": image_uri}}
+
+
+async def test_an_update_of_code_sends_the_revision() -> None:
+    """The image is given only to what was read, and no version is made of it unseen."""
+    lambdas, client = adapter(UpdateFunctionCode=[{}])
+    await update(lambdas)
+    sent = {"FunctionName": F, "ImageUri": URI, "RevisionId": "r1"}
+    assert client.asked == [("update_function_code", sent)]
+
+
+@pytest.mark.parametrize("failure", UNKNOWN)
+async def test_an_update_whose_answer_was_lost_but_happened(failure: Any) -> None:
+    """After a lost answer the function is read: with the image, it has succeeded."""
+    lambdas, client = adapter(UpdateFunctionCode=[failure()], GetFunction=[latest(URI, "r2")])
+    await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 1
+
+
+@pytest.mark.parametrize("failure", UNKNOWN)
+async def test_an_update_whose_answer_was_lost_and_did_not_happen(failure: Any) -> None:
+    """After a lost answer the function is read: unchanged, the update is sent again."""
+    lambdas, client = adapter(UpdateFunctionCode=[failure(), {}], GetFunction=[latest("old", "r1")])
+    await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 2
+
+
+@pytest.mark.parametrize("failure", [*UNKNOWN, lambda: refused("PreconditionFailedException", 412)])
+async def test_an_update_that_somebody_else_forestalled(failure: Any) -> None:
+    """Another image under another revision is a conflict that names it; nothing is sent again."""
+    lambdas, client = adapter(UpdateFunctionCode=[failure()], GetFunction=[latest("other", "r9")])
+    with pytest.raises(Conflict, match="holds image other"):
+        await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 1
+
+
+async def test_an_update_of_a_busy_function_waits() -> None:
+    """While Lambda works on the function it refuses, and is asked again."""
+    busy = refused("ResourceConflictException", 409)
+    lambdas, client = adapter(UpdateFunctionCode=[busy, busy, {}])
+    await update(lambdas)
+    assert client.count("UpdateFunctionCode") == 3
 
 
 async def test_a_move_sends_empty_routing() -> None:
@@ -373,32 +424,32 @@ async def test_concurrency_of_the_account() -> None:
 
 
 async def test_the_control_plane_is_paced() -> None:
-    """Publishing keeps the pace of the shared quota; asking for states does not use it up."""
+    """Publishing keeps the pace of the shared quota, and asking for states one of its own."""
     client = Scripted(
         {
             "PublishVersion": [{"Version": "1"}] * 21,
-            "GetFunction": [{"Configuration": {}}] * 200,
+            "GetFunction": [{"Configuration": {}}] * 201,
         }
     )
-    paced = Service(client, pacer=Pacer(start_per_s=10, fastest_per_s=10), unpaced=UNPACED)
-    lambdas = LambdaFunctions(paced, client.service())
+    pacers = Pacers(Pacer(Pace(10, 10, 1)), Pacer(Pace(100, 100, 1)))
+    lambdas = LambdaFunctions(client.service(pacers=pacers), client.service())
     began = anyio.current_time()
     async with anyio.create_task_group() as calls:
-        for _ in range(200):
+        for _ in range(201):
             calls.start_soon(lambdas.state, F, LATEST)
-    assert anyio.current_time() == began
+    assert anyio.current_time() - began == pytest.approx(2)
     for _ in range(21):
         await lambdas.publish(F, code_sha256=SHA, description="b")
-    assert anyio.current_time() - began == pytest.approx(2)
+    assert anyio.current_time() - began == pytest.approx(4)
 
 
 async def test_a_refusal_slows_the_pace() -> None:
     """A refusal for the rate slows down all that share the quota."""
-    pacer = Pacer()
+    pacers = Pacers()
     client = Scripted({"GetAlias": [throttled("CallerRateLimitExceeded"), alias("1", "r")]})
-    lambdas = LambdaFunctions(client.service(pacer=pacer), client.service())
+    lambdas = LambdaFunctions(client.service(pacers=pacers), client.service())
     await lambdas.alias(F, "live")
-    assert pacer.rate_per_s < 12
+    assert pacers.control_plane.rate_per_s < 12
 
 
 async def test_a_function_that_is_not_there() -> None:

@@ -6,9 +6,21 @@ import anyio
 import pytest
 import trio.testing
 
-from hover_async.aws.pacing import BACK_OFF, FASTEST_PER_S, SLOWEST_PER_S, START_PER_S, Pacer
+from hover_async.aws.pacing import (
+    BACK_OFF,
+    CALM_S,
+    CONTROL_PLANE,
+    RECOVER,
+    SLOWEST_PER_S,
+    Pace,
+    Pacer,
+    shared_pacers,
+)
 
 pytestmark = pytest.mark.anyio
+
+
+EVEN = Pace(10, 10, 1)
 
 
 @pytest.fixture
@@ -34,7 +46,7 @@ async def turns(pacer: Pacer, count: int) -> list[float]:
 
 async def test_the_pace_is_kept() -> None:
     """Calls that start at once get their turns evenly, at the pace."""
-    taken = await turns(Pacer(start_per_s=10, fastest_per_s=10), 31)
+    taken = await turns(Pacer(EVEN), 31)
     assert taken == pytest.approx([number / 10 for number in range(31)])
 
 
@@ -43,19 +55,43 @@ async def test_the_first_turn_is_at_once() -> None:
     assert await turns(Pacer(), 1) == [0]
 
 
-async def test_idle_time_is_not_saved_up() -> None:
-    """After a pause there is no burst."""
-    pacer = Pacer(start_per_s=10, fastest_per_s=10)
-    await turns(pacer, 3)
+async def test_no_more_is_saved_up_than_a_burst() -> None:
+    """After a pause, however long, a burst goes at once, and what follows keeps the pace."""
+    pacer = Pacer(Pace(10, 10, 3))
+    await turns(pacer, 5)
     await anyio.sleep(60)
+    assert await turns(pacer, 5) == pytest.approx([0, 0, 0, 0.1, 0.2])
+
+
+async def test_a_short_pause_saves_up_a_little() -> None:
+    """What a pause was long enough for goes at once, and no more."""
+    pacer = Pacer(Pace(10, 10, 5))
+    await turns(pacer, 5)
+    await anyio.sleep(0.2)
+    assert await turns(pacer, 4) == pytest.approx([0, 0, 0.1, 0.2])
+
+
+async def test_no_burst_after_a_complaint() -> None:
+    """For a while after a refusal calls go one by one: what was saved up is used up."""
+    pacer = Pacer(Pace(10, 10, 5))
+    pacer.complain(await pacer.turn())
+    await anyio.sleep(CALM_S)
     assert await turns(pacer, 3) == pytest.approx([0, 0.1, 0.2])
+    await anyio.sleep(CALM_S)
+    assert await turns(pacer, 3) == [0, 0, 0]
+
+
+def test_an_account_has_one_pace() -> None:
+    """Deploys of one process share the pace of an account and region, and of no other."""
+    assert shared_pacers("1", "eu-west-1") is shared_pacers("1", "eu-west-1")
+    assert shared_pacers("1", "eu-west-1") is not shared_pacers("1", "us-east-1")
 
 
 async def test_a_complaint_slows_down() -> None:
     """A refusal makes the pace 0.7 of what it was."""
     pacer = Pacer()
     pacer.complain(await pacer.turn())
-    assert pacer.rate_per_s == pytest.approx(START_PER_S * BACK_OFF)
+    assert pacer.rate_per_s == pytest.approx(CONTROL_PLANE.start_per_s * BACK_OFF)
 
 
 async def test_one_slow_down_for_what_is_under_way() -> None:
@@ -65,22 +101,23 @@ async def test_one_slow_down_for_what_is_under_way() -> None:
     await anyio.sleep(0.1)
     for turn in early:
         pacer.complain(turn)
-    assert pacer.rate_per_s == pytest.approx(START_PER_S * BACK_OFF)
+    assert pacer.rate_per_s == pytest.approx(CONTROL_PLANE.start_per_s * BACK_OFF)
     pacer.complain(await pacer.turn())
-    assert pacer.rate_per_s == pytest.approx(START_PER_S * BACK_OFF**2)
+    assert pacer.rate_per_s == pytest.approx(CONTROL_PLANE.start_per_s * BACK_OFF**2)
 
 
 async def test_clean_seconds_speed_up() -> None:
-    """Each second without a refusal adds one a second, up to just below the quota."""
+    """Each second without a refusal makes the pace half as fast again, to just below the quota."""
     pacer = Pacer()
-    pacer.complain(await pacer.turn())
+    for _ in range(3):
+        pacer.complain(await pacer.turn())
     slow = pacer.rate_per_s
-    await anyio.sleep(2.5)
+    await anyio.sleep(1.5)
     await pacer.turn()
-    assert pacer.rate_per_s == pytest.approx(slow + 2)
+    assert pacer.rate_per_s == pytest.approx(slow * RECOVER)
     await anyio.sleep(60)
     await pacer.turn()
-    assert pacer.rate_per_s == FASTEST_PER_S
+    assert pacer.rate_per_s == CONTROL_PLANE.fastest_per_s
 
 
 async def test_it_never_stops() -> None:
@@ -93,15 +130,15 @@ async def test_it_never_stops() -> None:
 
 async def test_a_cancelled_call_frees_its_place_in_time() -> None:
     """Calls that give up while waiting leave the pace as it is for the others."""
-    pacer = Pacer(start_per_s=10, fastest_per_s=10)
+    pacer = Pacer(EVEN)
     with anyio.move_on_after(0.05):
         await turns(pacer, 5)
     assert await turns(pacer, 2) == pytest.approx([0.45, 0.55])
 
 
 async def test_98_functions_stay_below_the_quota() -> None:
-    """98 calls at once take about seven seconds, and no second holds more than fifteen."""
+    """98 calls at once take seven seconds, and never more than a bucket of 15 a second has."""
     taken = await turns(Pacer(), 98)
-    assert taken[-1] < 8.5
-    for start in taken:
-        assert sum(start <= turn < start + 1 for turn in taken) <= 15
+    assert taken[-1] < 7.5
+    for number, turn in enumerate(taken):
+        assert number + 1 <= 15 + 15 * turn

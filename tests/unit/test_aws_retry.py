@@ -17,6 +17,7 @@ from hover_async.aws.errors import (
     ServiceFault,
 )
 from hover_async.aws.retry import NEVER, PUBLISH, READ, Policy, repeated
+from hover_async.aws.session import QUICK_READ_TIMEOUT_S, READ_TIMEOUT_S
 from hover_async.errors import (
     AccessDenied,
     AwsError,
@@ -98,6 +99,11 @@ def test_policies_name_what_they_repeat() -> None:
     for policy in POLICIES.values():
         for kind in policy.repeats:
             assert not any(issubclass(final, kind) for final in FINAL)
+
+
+def test_an_answer_that_never_comes_is_asked_for_again() -> None:
+    """Waiting for it leaves time for a second try, whatever the client, but for invocations."""
+    assert max(READ_TIMEOUT_S, QUICK_READ_TIMEOUT_S) < READ.budget_s / 2
 
 
 async def test_a_read_is_repeated() -> None:

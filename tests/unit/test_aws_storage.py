@@ -163,6 +163,14 @@ async def test_a_put_is_repeated() -> None:
     assert client.count("PutObject") == 4
 
 
+async def test_a_page_of_html_is_no_answer() -> None:
+    """A gateway's page with status 200 is no success of a put, and is repeated like a lost one."""
+    page = {"ResponseMetadata": {"HTTPHeaders": {"content-type": "text/html; charset=utf-8"}}}
+    store, client = assets(PutObject=[page, {}])
+    await store.put("k", b"abc", CSS, sha256="c")
+    assert client.count("PutObject") == 2
+
+
 async def test_a_wrong_body_is_not_repeated() -> None:
     """A body that S3 finds different from its checksum is refused once and for all."""
     store, client = assets(PutObject=[refused("BadDigest"), {}])

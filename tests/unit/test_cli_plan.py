@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -29,7 +29,7 @@ from hover_async.deploy.planned import (
 )
 from hover_async.deploy.upload import Amount, PlannedUpload
 from hover_async.template.difference import HIDDEN, Action, Change, PropertyChange
-from hover_async.values import BuildId, FunctionName, Version
+from hover_async.values import BuildId, FunctionName, Lane, Version
 
 THIS = BuildId("b20261123T063102Z-7f3a9c1d")
 BEFORE = BuildId("b20261123T063101Z-7f3a9c1d")
@@ -57,7 +57,9 @@ BESIDE = PlannedBeside(
 )
 
 
-def plan(*changes: Change, unconfirmed: str = "") -> Plan:
+def plan(
+    *changes: Change, unconfirmed: str = "", lane: Lane = Lane.STACK, refused: Sequence[str] = ()
+) -> Plan:
     return Plan(
         stage="dev",
         build_id=THIS,
@@ -71,6 +73,7 @@ def plan(*changes: Change, unconfirmed: str = "") -> Plan:
             source="templates",
             confirmed=not unconfirmed,
             unconfirmed=unconfirmed,
+            refused=refused,
         ),
         functions=[
             PlannedFunction(FunctionName("shop-dev-http"), Version("7"), "new-version"),
@@ -81,6 +84,7 @@ def plan(*changes: Change, unconfirmed: str = "") -> Plan:
         commands=["php artisan migrate --force"],
         environment=PlannedEnvironment(added=["NEW"], removed=["OLD"], unknown=["KEPT"]),
         beside=BESIDE,
+        lane=lane,
     )
 
 
@@ -177,6 +181,18 @@ def test_no_value_commands_the_terminal() -> None:
 def test_an_unconfirmed_plan_says_why() -> None:
     """Without CloudFormation's word the reader is told."""
     assert "not confirmed by CloudFormation: may not" in text(plan(MEMORY, unconfirmed="may not"))
+
+
+def test_the_direct_lane_is_told() -> None:
+    """Taken, it says that CloudFormation is left out; refused, why, and what the stack would do."""
+    told = text(plan(lane=Lane.DIRECT))
+    assert "in the direct lane: functions get the image without CloudFormation" in told
+    assert "confirmed" not in told
+    refused = ["function 'shop-dev-http': MemorySize 1024 -> 2048"]
+    told = text(plan(MEMORY, lane=Lane.DIRECT, refused=refused))
+    assert "! the direct lane refuses this; with --stack a deploy does it" in told
+    assert refused[0] in told
+    assert "MemorySize 1024 → 2048" in told
 
 
 def test_colour_is_for_terminals() -> None:

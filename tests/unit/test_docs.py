@@ -11,12 +11,12 @@ import trio
 import trio.testing
 
 from hover_async.doctor.account import NAMES
-from hover_async.manifest.model import Assets, Auth, Cli, Http, Manifest, QueueSpec, Vpc
+from hover_async.manifest.model import Assets, Auth, Cli, Deploy, Http, Manifest, QueueSpec, Vpc
 from hover_async.testing import Fault
 from tests.process.stage import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = (Manifest, Auth, Http, Cli, QueueSpec, Vpc, Assets)
+SECTIONS = (Manifest, Auth, Deploy, Http, Cli, QueueSpec, Vpc, Assets)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
@@ -34,6 +34,7 @@ def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> Non
         *("README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/manifest.md", "docs/secrets.md"),
         *("docs/plan.md", "docs/iam.md", "docs/doctor.md", "docs/decisions/README.md"),
         *("docs/testing.md", "docs/reliability.md"),
+        *("docs/performance.md",),
     ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:

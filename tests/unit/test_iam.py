@@ -32,6 +32,7 @@ from tests.unit.stacks import IMAGE
 CFN_LINT = "from cfnlint.runner import main; main()"
 ACCOUNT = "123456789012"
 FULL: Mapping[str, Any] = {
+    "deploy": {"code": "direct"},
     "alarms": {"topic": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alarms"},
     "http": {
         "warm": 3,
@@ -116,7 +117,7 @@ def test_no_statement_is_wider_than_it_must_be(
 
 
 UNNAMED = {
-    *("Login", "Account", "LogGroupReading"),
+    *("Login", "Account"),
     *("Network", "Apis", "Distribution", "OriginAccessCreation", "AlarmReading", "AccessLog"),
     *("ConsumerCreation", "Consumers", "ConsumerTags"),
     *("Secrets", "SecretsKey", "KeyCreation", "NewKey"),
@@ -166,11 +167,16 @@ def test_no_stack_operation_can_move_live() -> None:
         assert "lambda:UpdateAlias" not in actions(document(role, stage))
 
 
-def test_no_asset_may_be_deleted() -> None:
-    """The deployer deletes records, never what a visitor may be reading."""
+def test_only_builds_and_versions_may_be_deleted() -> None:
+    """The deployer prunes what is its stage's: objects and versions, no bucket and no function."""
     policy = document(iam.PolicyName.DEPLOYER, manifest())
+    function = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:shop-dev-http"
     assert allows(policy, "s3:DeleteObject", "arn:aws:s3:::shop-dev-assets/hover/lock.json")
-    assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::shop-dev-assets/b1/app.js")
+    assert allows(policy, "s3:DeleteObject", "arn:aws:s3:::shop-dev-assets/b1/app.js")
+    assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::shop-dev-assets/others.js")
+    assert "s3:DeleteBucket" not in actions(policy)
+    assert allows(policy, "lambda:DeleteFunction", f"{function}:12")
+    assert not allows(policy, "lambda:DeleteFunction", function)
 
 
 @pytest.mark.parametrize("name", list(iam.PolicyName))
@@ -211,7 +217,8 @@ def test_other_partitions_have_their_own_arns() -> None:
 
 
 def test_only_what_a_stage_has_is_granted() -> None:
-    """Without queues, secrets, vpc, warming, tags or certificate their actions are not there."""
+    """Without queues, secrets, vpc, warming, tags, certificate or the direct lane their actions are
+    not there."""
     small = manifest(http={"warm": 0, "access-log": False})
     full = manifest(**FULL)
     lean = iam.policy(iam.PolicyName.LAMBDA_ROLE, small, stage="dev").as_json()
@@ -223,6 +230,7 @@ def test_only_what_a_stage_has_is_granted() -> None:
         "acm:DescribeCertificate",
         "cloudformation:TagResource",
         "ecr:TagResource",
+        "lambda:UpdateFunctionCode",
         "logs:TagResource",
     }
     lean_stack = set(actions(document(iam.PolicyName.STACK_ROLE, small)))

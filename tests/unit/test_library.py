@@ -48,6 +48,12 @@ def test_nothing_heavy_is_imported_for_help(command: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_the_library_waits_for_no_event_loop() -> None:
+    """`import hover_async`, which is most of what `--help` takes, does not load anyio."""
+    code = "import sys, hover_async, hover_async.cli.main; assert 'anyio' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def every_error() -> list[type[errors.HoverError]]:
     return [
         kind

@@ -54,16 +54,18 @@ async def test_critical_path_is_what_the_end_waited_for() -> None:
         (Step.LOCK, 3, 3.1),
         (Step.STACK, 3.1, 7),
         (Step.PUBLISH, 7, 8),
-        (Step.WARM, 9, 11),
-        (Step.COMMANDS, 9, 10),
+        (Step.WARM, 6, 9.5),
+        (Step.BOOT, 9, 9.2),
+        (Step.COMMANDS, 9.2, 11),
         (Step.ACTIVATE, 11, 12),
     )
     critical = [timed.step for timed in told.steps(DEPENDS) if timed.critical]
-    assert critical == [Step.PREPARE, Step.UPLOAD, Step.WARM, Step.ACTIVATE]
+    assert critical == [Step.UPLOAD, Step.BOOT, Step.COMMANDS, Step.ACTIVATE]
 
 
 async def test_every_step_of_a_deploy_has_its_place_in_the_picture() -> None:
     """No step is left out of the dependencies that the critical path is walked along."""
     build_steps = {Step.RUNTIME, Step.IMAGE, Step.TESTS, Step.ASSETS_BUILD, Step.SCAN}
     plan_steps = {Step.READ, Step.CHANGE_SET}
-    assert set(DEPENDS) | {Step.PREPARE} | build_steps | plan_steps == set(Step)
+    rollback_steps = {Step.RECOVER, Step.CHECK}
+    assert set(DEPENDS) | {Step.PREPARE} | build_steps | plan_steps | rollback_steps == set(Step)

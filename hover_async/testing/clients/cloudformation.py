@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from hover_async.ports import StackEvent, StackRequest
@@ -32,6 +33,7 @@ class CloudFormationClient:
                 "StackStatus": stack.status(),
                 "StackStatusReason": stack.reason,
                 "Outputs": outputs,
+                "Tags": [{"Key": key, "Value": value} for key, value in stack.tags.items()],
             }
             return {"Stacks": [about]}
 
@@ -139,6 +141,7 @@ def _event(stack: str, event: StackEvent) -> Answer:
         "ResourceType": event.kind,
         "ResourceStatus": event.status,
         "ResourceStatusReason": BY_USER if begins else event.reason,
+        "Timestamp": datetime.fromtimestamp(event.at_s, UTC),
         **token,
     }
 

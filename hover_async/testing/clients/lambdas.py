@@ -29,15 +29,22 @@ class LambdaClient:
             found = self._function(name)
             version = found.live.version if qualifier == LIVE else Version(qualifier)
             if version == LATEST:
-                updating = current_time() < found.updated_at_s
                 return _about(
                     name,
                     LATEST,
                     found.image_uri,
-                    LastUpdateStatus="InProgress" if updating else "Successful",
+                    LastUpdateStatus=_last_update(found),
+                    RevisionId=_revision(found),
                 )
             published = self._version(found, name, version)
             return _about(name, version, published.image_uri, State=_state(published))
+
+    async def get_function_configuration(self, **asked: Any) -> Answer:
+        """As botocore's waiters ask: out of the control plane's quota, unlike GetFunction."""
+        name = asked["FunctionName"]
+        async with self._wire.request("lambda.GetFunctionConfiguration", name):
+            published = self._version(self._function(name), name, Version(asked["Qualifier"]))
+            return {"FunctionName": name, "State": _state(published)}
 
     async def publish_version(self, **asked: Any) -> Answer:
         name = asked["FunctionName"]
@@ -60,6 +67,22 @@ class LambdaClient:
             version = self._publish(name, found, asked.get("Description", ""))
             state = _state(found.versions[version])
             return {"FunctionName": name, "Version": version, "State": state}
+
+    async def update_function_code(self, **asked: Any) -> Answer:
+        name = asked["FunctionName"]
+        async with self._wire.request("lambda.UpdateFunctionCode", name):
+            found = self._function(name)
+            if current_time() < found.updated_at_s:
+                raise refused("ResourceConflictException", 409, "An update is in progress")
+            if asked.get("RevisionId", _revision(found)) != _revision(found):
+                raise refused(
+                    "PreconditionFailedException", 412, "The RevisionId provided does not match"
+                )
+            model = self._wire.model
+            update_s = model.image_s(name) if model else self._lambdas.update_s
+            found.image_uri, found.updates = asked["ImageUri"], found.updates + 1
+            found.updated_at_s = current_time() + update_s
+            return {"FunctionName": name, "RevisionId": _revision(found)}
 
     async def get_alias(self, **asked: Any) -> Answer:
         async with self._wire.request("lambda.GetAlias", asked["FunctionName"]):
@@ -159,6 +182,15 @@ def _about(name: str, version: Version, image_uri: str, **more: str) -> Answer:
     }
     code = {"ImageUri": image_uri, "ResolvedImageUri": image_uri}
     return {"Configuration": configuration, "Code": code}
+
+
+def _last_update(found: FakeFunction) -> str:
+    return "InProgress" if current_time() < found.updated_at_s else "Successful"
+
+
+def _revision(found: FakeFunction) -> str:
+    """It changes with an update, and once more when that is done."""
+    return f"{found.updates}-{_last_update(found)}"
 
 
 def _state(published: FakeVersion) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hover_async.aws.functions import UNPACED, LambdaFunctions
+from hover_async.aws.functions import LambdaFunctions
 from hover_async.aws.logs import CloudWatchLogGroups
-from hover_async.aws.pacing import Pacer
+from hover_async.aws.pacing import Pacers
 from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.service import Service
@@ -68,9 +68,7 @@ def ports_over(
             Service(through("cloudformation", CloudFormationClient(cloud.stacks, wire)))
         ),
         change_sets=cloud.change_sets,
-        functions=LambdaFunctions(
-            Service(lambdas, pacer=Pacer(), unpaced=UNPACED), Service(lambdas)
-        ),
+        functions=LambdaFunctions(Service(lambdas, pacers=Pacers()), Service(lambdas)),
         queues=SqsQueues(
             Service(through("sqs", SqsClient(cloud.queues, wire))),
             arn_prefix=cloud.queues.arn(""),

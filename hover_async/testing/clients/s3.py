@@ -63,13 +63,15 @@ class S3Client:
 
     async def list_objects_v2(self, **asked: Any) -> Answer:
         async with self._wire.request("s3.ListObjectsV2", asked["Prefix"]):
-            keys = sorted(key for key in self._assets.objects if key.startswith(asked["Prefix"]))
+            held: dict[str, StoredObject | Document] = {}
+            held |= self._assets.objects
+            held |= self._documents.documents
+            prefix = asked["Prefix"]
+            sizes = {key: len(it.body) for key, it in held.items() if key.startswith(prefix)}
             begin = int(asked.get("ContinuationToken", 0))
-            page = keys[begin : begin + PAGE]
-            more = {"NextContinuationToken": str(begin + PAGE)} if keys[begin + PAGE :] else {}
-            objects = self._assets.objects
-            contents = [{"Key": key, "Size": len(objects[key].body)} for key in page]
-            return {"Contents": contents, **more}
+            page = sorted(sizes)[begin : begin + PAGE]
+            more = {"NextContinuationToken": str(begin + PAGE)} if len(sizes) > begin + PAGE else {}
+            return {"Contents": [{"Key": key, "Size": sizes[key]} for key in page], **more}
 
     async def get_object(self, **asked: Any) -> Answer:
         async with self._wire.request("s3.GetObject", asked["Key"]):

@@ -1,0 +1,82 @@
+"""What `releases` shows: a line for every activation, and what is odd about the records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+
+from rich.console import Console
+
+from hover_async.cli.releases import print_history
+from hover_async.deploy.history import Entry, History
+from hover_async.deploy.records import Activated, Kind, Release, StepTime
+from hover_async.events import Step
+from hover_async.values import FunctionName, Version
+
+BUILD = "b20261123T063100Z-7f3a9c1d"
+HTTP, CLI = FunctionName("shop-http"), FunctionName("shop-cli")
+
+
+def shown(history: History, count: int = 20, *, timings: bool = False, width: int = 140) -> str:
+    console = Console(width=width, file=StringIO(), color_system=None)
+    with console.capture() as captured:
+        print_history(history, console, count, timings=timings)
+    return captured.get()
+
+
+def entry(kind: Kind, *, is_live: bool = False, version: str = "12") -> Entry:
+    versions = {HTTP: Version(version), CLI: Version("12")}
+    steps = [StepTime("push", 0.5, 3.25), StepTime("stack", 4.0, 20.0)]
+    activated = Activated("2026-11-23T06:31:00.123+00:00", kind, "ann@laptop", versions, None, 31.4)
+    activated = Activated(**{**vars(activated), "steps": steps if kind is Kind.DEPLOY else ()})
+    release = Release(BUILD, git_revision="0123456789abcdef", activations=[activated])
+    return Entry(release, activated, is_live=is_live)
+
+
+def test_a_line_tells_what_when_who_and_how_long() -> None:
+    """And a star what is live."""
+    text = shown(History("dev", BUILD, [entry(Kind.ROLLBACK, is_live=True, version="3")]))
+    (line,) = [line for line in text.splitlines() if BUILD in line]
+    words = ("*", "2026-11-23T06:31:00Z", "rollback", "ann@laptop", "0123456789", "31.4")
+    assert all(word in line for word in words)
+    assert "3 (1), 12 (1)" in line
+
+
+def test_timings_are_columns_in_the_order_of_the_steps() -> None:
+    """A rollback has none of a deploy's: its cells are empty."""
+    found = History("dev", BUILD, [entry(Kind.ROLLBACK), entry(Kind.DEPLOY)])
+    text = shown(found, timings=True)
+    heading = next(line for line in text.splitlines() if "total" in line)
+    assert heading.index("total") < heading.index("push") < heading.index("stack")
+    assert "3.2" in text
+    assert "20.0" in text
+
+
+def test_timings_are_never_cut() -> None:
+    """With every step of a deploy on a narrow screen, each heading and number is whole."""
+    one = entry(Kind.DEPLOY)
+    assert one.activated
+    steps = [StepTime(str(name), number, 100.5 + number) for number, name in enumerate(Step)]
+    activated = replace(one.activated, steps=steps)
+    found = History("dev", BUILD, [replace(one, activated=activated)])
+    text = shown(found, timings=True, width=80)
+    heading = next(line for line in text.splitlines() if "total" in line)
+    line = next(line for line in text.splitlines() if BUILD in line)
+    assert all(step.step in heading and f"{step.seconds:.1f}" in line for step in steps)
+
+
+def test_nothing_and_more_than_is_shown() -> None:
+    """Both are said."""
+    assert "nothing of stage 'dev' was ever live" in shown(History("dev", None, []))
+    more = shown(History("dev", BUILD, [entry(Kind.DEPLOY)] * 3), count=1)
+    assert "2 more: -n 3" in more
+
+
+def test_odd_records_are_told() -> None:
+    """Damaged ones by their key, an activation that was not ended by its build."""
+    text = shown(History("dev", None, [], ["hover/releases/b1.json"], BUILD))
+    assert "hover/releases/b1.json cannot be read" in text
+    assert f"an activation of {BUILD} was begun and not ended" in text
+    bare = Entry(Release(BUILD), None, is_live=False)
+    assert BUILD in shown(History("dev", None, [bare]))
+    assert BUILD in shown(History("dev", None, [bare]), timings=True)
