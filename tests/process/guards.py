@@ -51,6 +51,7 @@ FUNCTIONS = "tests/unit/test_aws_functions.py"
 STORAGE = "tests/unit/test_aws_storage.py"
 DEPLOY = "tests/process/test_deploy.py"
 ASSETS = "tests/unit/test_assets.py"
+LEDGER = "tests/unit/test_ledger.py"
 PROOFS = "tests/process/test_proofs.py"
 
 GUARDS: Sequence[Guard] = (
@@ -78,7 +79,7 @@ GUARDS: Sequence[Guard] = (
         "(await self._documents.read(LOCK_KEY) or found).etag\n            )\n"
         "            return True\n",
         LOCKS,
-        "one_wins",
+        "one_wins or last_moment",
     ),
     Guard(
         "the lock is confirmed before the flip",
@@ -311,8 +312,8 @@ GUARDS: Sequence[Guard] = (
         "deploy/ledger.py",
         "    if (status.st_size, status.st_mtime_ns) != (asset.size_bytes, asset.modified_ns):\n",
         "    if not status:\n",
-        FAILURES,
-        "changes_meanwhile",
+        LEDGER,
+        "while_it_was_read",
     ),
     Guard(
         "S3 verifies every object's checksum",

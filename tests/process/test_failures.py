@@ -371,6 +371,21 @@ def test_interrupt_during_the_flip_finishes_it(live: Stage) -> None:
     assert LOCK_KEY not in live.cloud.documents.documents
 
 
+def test_interrupt_during_the_flip_finishes_it_on_asyncio(live: Stage) -> None:
+    """The same in real time on the loop that programs have, where leaving a task group can end."""
+    live.cloud.stacks.operation_s = live.cloud.stacks.cleanup_s = 0.1
+
+    async def interrupt() -> None:
+        async with anyio.create_task_group() as group:
+            reached = live.cloud.world.reached("functions.move_alias")
+            group.start_soon(live.deploy)
+            await reached.wait()
+            group.cancel_scope.cancel()
+
+    anyio.run(interrupt)
+    assert live.live() == LIVE_2
+
+
 def test_workers_that_cannot_start_are_told_after_going_live(stage: Stage) -> None:
     """On a first deploy a failing second stack update leaves the build live, and says so."""
     stage.cloud.world.fail("stacks.update", lambda: AccessDenied("no"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -132,6 +133,29 @@ def test_of_two_that_watch_a_dead_run_one_wins(stage: Stage) -> None:
     assert "deploying b1" in str(loser)
 
 
+def test_a_run_that_renews_at_the_last_moment_is_not_taken_over(stage: Stage) -> None:
+    """Renewed after the last look and before the taking over: it is alive, and keeps its lock."""
+    put(stage, DEAD)
+    read = stage.cloud.documents.read
+    began: list[float] = []
+
+    async def renewed_after_the_last_look(key: str) -> Document | None:
+        found = await read(key)
+        began.append(anyio.current_time())
+        if began[-1] - began[0] >= LEASE_S - 1:
+            put(stage, replace(DEAD, expires=FUTURE), "etag-renewed")
+        return found
+
+    stage.cloud.documents.read = renewed_after_the_last_look  # type: ignore[method-assign]
+
+    async def attempt() -> None:
+        with pytest.raises(LockHeld, match="ann@laptop"):
+            await taken_after(stage, 0)
+
+    stage.run(attempt)
+    assert stage.cloud.documents.documents[LOCK_KEY].etag == "etag-renewed"
+
+
 def test_unlock_takes_the_lock_of_a_dead_run(stage: Stage) -> None:
     """It says whose it was; without a lock it says that."""
     put(stage, DEAD)
@@ -186,3 +210,25 @@ def test_a_run_whose_lock_was_taken_away_ends_before_it_goes_live(stage: Stage) 
             await lock.confirm()
 
     stage.run(attempt)
+
+
+def test_a_lost_lock_ends_a_deploy_at_its_next_renewal(stage: Stage) -> None:
+    """Not only at the flip: no command runs that another deploy of the stage could meet."""
+    stage.run(stage.deploy)
+    stage.cloud.stacks.operation_s = 100
+    ran = list(stage.cloud.lambdas.ran)
+
+    async def attempt() -> None:
+        async with task_group() as group:
+            reached = stage.cloud.world.reached("stacks.update")
+
+            async def rob() -> None:
+                await reached.wait()
+                put(stage, ALIVE_BY_THE_CLOCK)
+
+            group.start_soon(rob)
+            with pytest.raises(LockHeld, match="was lost"):
+                await stage.deploy()
+
+    stage.run(attempt)
+    assert stage.cloud.lambdas.ran == ran

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hover_async.assets import Asset, plan_assets
-from hover_async.deploy.ledger import read_part
+from hover_async.deploy.ledger import check_unchanged, read_part
 from hover_async.errors import AssetChanged
 
 CANARY = b"canary-of-a-file-outside"
@@ -71,3 +71,13 @@ def test_a_file_that_was_replaced(
     replaced(planned.file, outside)
     with pytest.raises(AssetChanged, match=r"css/app\.css"):
         read_part(planned, 0, planned.size_bytes)
+
+
+def test_a_file_that_changed_while_it_was_read(planned: Asset) -> None:
+    """Changed after it was opened: what was read is not what stands there, and is not sent."""
+    read_part(planned, 0, planned.size_bytes)
+    check_unchanged(planned)
+    with planned.file.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(AssetChanged, match="another size or time of change"):
+        check_unchanged(planned)
