@@ -106,7 +106,9 @@ def read_part(asset: Asset, offset: int, size_bytes: int) -> bytes:
     try:
         with opened(asset) as file:
             file.seek(offset)
-            body = file.read(size_bytes)
+            body = file.read(size_bytes) or b""
+            while more := file.read(size_bytes - len(body)):  # file systems may give less at once
+                body += more
     except OSError as error:
         raise _changed(asset, error.strerror or str(error)) from error
     if len(body) != size_bytes:

@@ -304,8 +304,8 @@ GUARDS: Sequence[Guard] = (
         "deploy/ledger.py",
         "    if len(body) != size_bytes:\n",
         "    if body is None:\n",
-        PROOFS,
-        "shrank",
+        LEDGER,
+        "fewer_bytes",
     ),
     Guard(
         "a file that changed is found out",

@@ -81,3 +81,9 @@ def test_a_file_that_changed_while_it_was_read(planned: Asset) -> None:
         file.write(b"more")
     with pytest.raises(AssetChanged, match="another size or time of change"):
         check_unchanged(planned)
+
+
+def test_fewer_bytes_than_were_asked_for(planned: Asset) -> None:
+    """A file that ends early, because it shrinks while it is read, is no shorter object."""
+    with pytest.raises(AssetChanged, match="24 bytes where 24 were"):
+        read_part(planned, 4, planned.size_bytes)
