@@ -19,6 +19,7 @@ from typing import Any
 
 from anyio import Event, current_time
 from botocore.exceptions import ClientError
+from botocore.history import get_global_history_recorder
 
 from hover_async.aws.errors import AnswerLost, NotSent, RateLimited, hint_of, translate
 from hover_async.aws.retry import Policy, repeated
@@ -35,6 +36,8 @@ MOST_AT_ONCE = 160
 """What a deploy has in hand at most: `UploadLimits`, and some room."""
 START_AT_ONCE = 16
 """S3 splits a new prefix under load only after a while: a deploy does not start with all it has."""
+HISTORY = get_global_history_recorder()
+"""botocore's own: whoever listens to it hears of these calls as of all others."""
 FAILED = 300
 """HTTP statuses from here on are no success."""
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
@@ -85,6 +88,10 @@ class Objects:
 
         Raises `AwsError`, and `Elsewhere` where S3 redirects.
         """
+        HISTORY.record(
+            "API_CALL",
+            {"service": "s3", "operation": operation, "params": {"Key": key, **parameters}},
+        )
         body: bytes = parameters.pop("Body", b"")
         source = parameters.pop("CopySource", None)
         headers = {HEADERS[name]: value for name, value in parameters.items() if name in HEADERS}

@@ -187,7 +187,12 @@ class S3Assets:
         if self._objects:
             with suppress(Elsewhere):
                 return await self._objects.call(
-                    SAME_BYTES, operation, key, ExpectedBucketOwner=self._bucket.owner, **parameters
+                    SAME_BYTES,
+                    operation,
+                    key,
+                    Bucket=self._bucket.name,
+                    ExpectedBucketOwner=self._bucket.owner,
+                    **parameters,
                 )
         return await self._bucket.call(SAME_BYTES, operation, key, **parameters)
 
