@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -28,10 +29,10 @@ from benchmarks.figures import ROOT, write_section
 from hover_async.deploy.deployment import Order
 from hover_async.deploy.lock import Holder
 from hover_async.deploy.recover import recover_stage
-from hover_async.errors import ActivationMixed, HoverError, LockHeld
+from hover_async.errors import ActivationMixed, AliasesElsewhere, HoverError, LockHeld
 from hover_async.testing import FakeCloud, Fault, Process, RecordingReporter, Sent
 from hover_async.testing.clients import ports_over
-from hover_async.values import LATEST
+from hover_async.values import LATEST, FunctionName
 from tests.process.cores import within
 from tests.process.invariants import FLIP, violations, watch
 from tests.process.stage import MANIFEST, Stage
@@ -166,7 +167,8 @@ class Schedule:
         """I10: the aliases after a recovery, and the stage after one more deploy."""
         let_leases_run_out(cloud)
         if self.recovers:
-            self.broken += replayed(lambda: _recovered(cloud, order), at_s=20_000.0)
+            touched = {name for trial in self.trials for name in trial.touched}
+            self.broken += replayed(lambda: _recovered(cloud, order, touched), at_s=20_000.0)
         let_leases_run_out(cloud)
         last = Trial(cloud, order, Process(cloud))
         replayed(last.run, at_s=40_000.0)
@@ -206,12 +208,21 @@ def _plan(draw: random.Random, functions: int) -> Plan:
     )
 
 
-async def _recovered(cloud: FakeCloud, order: Order) -> list[str]:
-    """`recover` ends well, and leaves no record and no alias between two builds of its own."""
+async def _recovered(
+    cloud: FakeCloud, order: Order, touched: AbstractSet[FunctionName]
+) -> list[str]:
+    """`recover` ends well, and leaves no record and no alias between two builds of its own.
+
+    Where somebody else had moved an alias meanwhile it names that one, and leaves all as it is.
+    """
     who = Holder.me("", doing="recovering")
-    ports = ports_over(cloud)
+    ports, before = ports_over(cloud), cloud.lambdas.live()
     try:
         recovery = await recover_stage(order.manifest, who, ports, RecordingReporter())
+    except AliasesElsewhere as error:
+        is_so = any(f"'{name}'" in error.message for name in touched)
+        is_so = is_so and cloud.lambdas.live() == before
+        return [] if is_so else [f"I10: recover: {type(error).__name__}: {error}"]
     except HoverError as error:
         return [f"I10: recover: {type(error).__name__}: {error}"]
     live = cloud.lambdas.live()
