@@ -168,6 +168,13 @@ class Schedule:
         let_leases_run_out(cloud)
         if self.recovers:
             touched = {name for trial in self.trials for name in trial.touched}
+            # Where a run was told of an alias as it once was, the record of its flip says so, too.
+            touched |= {
+                FunctionName(sent.subject)
+                for trial in self.trials
+                for fault, sent in trial.process.met
+                if fault is Fault.STALE and sent.name == "lambda.GetAlias"
+            }
             self.broken += replayed(lambda: _recovered(cloud, order, touched), at_s=20_000.0)
         let_leases_run_out(cloud)
         last = Trial(cloud, order, Process(cloud))
