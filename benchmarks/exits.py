@@ -106,7 +106,7 @@ def run(ending: Ending, directory: Path, *, patience_s: float) -> Ended:
             _, said = process.communicate()
         seconds = time.monotonic() - began
         counted = Counted() if ending.name == "server dies" else bucket.counted()
-    left_open = counted.begun - counted.ended
+    left_open = max(0, counted.begun - counted.ended)  # one may be completed, then aborted as well
     return Ended(process.returncode, b"Traceback" in said, counted.begun, left_open, seconds)
 
 
