@@ -89,6 +89,7 @@ def run(ending: Ending, directory: Path, *, patience_s: float) -> Ended:
         command = ["-m", "benchmarks.clients.program", bucket.url, directory, str(patience_s)]
         process = subprocess.Popen(
             [sys.executable, *command],
+            cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
