@@ -33,6 +33,8 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 EXPECTS = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
 COPIES = re.compile(rb"\r\nx-amz-copy-source:", re.IGNORECASE)
+ASKS = b"GET /-/"
+"""Of the sink itself: answered at once."""
 XML = '<?xml version="1.0" encoding="UTF-8"?>'
 EMPTY_LISTING = f"{XML}<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 
@@ -57,12 +59,17 @@ class Counted:
     requests: int = 0
     cpu_s: float = 0.0
     refused: int = 0
+    begun: int = 0
+    ended: int = 0
+    """Multipart uploads, completed or aborted."""
 
 
 @dataclass(frozen=True)
 class Sink:
     port: int
     is_tls: bool
+    pid: int
+    """Of its process, for those who want to see it die."""
 
     @property
     def url(self) -> str:
@@ -115,7 +122,7 @@ def sink(
     process.start()
     telling.close()  # a child that dies then ends the waiting for its port
     try:
-        yield Sink(told.recv(), certificate is not None)
+        yield Sink(told.recv(), certificate is not None, process.pid or 0)
     finally:
         process.terminate()
         process.join(5)
@@ -253,6 +260,9 @@ class _Server:
             length = LENGTH.search(head)
             size = int(length[1]) if length else 0
             del client.buffer[: end + 4]
+            if head.startswith(ASKS):
+                self._send(number, client, self._tell(is_reset=head.startswith(ASKS + b"reset")))
+                continue
             if EXPECTS.search(head) and not client.buffer:
                 self._send(number, client, b"HTTP/1.1 100 Continue\r\n\r\n")
             client.answer = self._take(head, size)
@@ -285,21 +295,27 @@ class _Server:
         """Count a request, and its answer."""
         method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
         path, _, query = target.partition("?")
-        if path.startswith("/-/"):
-            return self._tell(is_reset=path == "/-/reset")
         self._counted.requests += 1
         asked = parse_qs(query, keep_blank_values=True)
         is_object = path.strip("/").count("/") > 0
         if method == "PUT" and is_object:
             return self._put(head, asked, size)
-        if method == "POST" and "uploads" in asked:
-            return _http("200 OK", f"{XML}{_INITIATED}")
-        if method == "POST" and "uploadId" in asked:
-            self._counted.objects += 1
-            return _http("200 OK", f"{XML}{_COMPLETED}")
+        if "uploads" in asked or "uploadId" in asked:
+            return self._multipart(method, asked)
         if method == "HEAD" and is_object:
             return _http("404 Not Found")
         return _http("200 OK", EMPTY_LISTING if method == "GET" else "")
+
+    def _multipart(self, method: str, asked: dict[str, list[str]]) -> bytes:
+        """Begun, or ended by its id: aborted or completed."""
+        if "uploads" in asked:
+            self._counted.begun += 1
+            return _http("200 OK", f"{XML}{_INITIATED}")
+        self._counted.ended += 1
+        if method == "DELETE":
+            return _http("204 No Content")
+        self._counted.objects += 1
+        return _http("200 OK", f"{XML}{_COMPLETED}")
 
     def _put(self, head: bytes, asked: dict[str, list[str]], size: int) -> bytes:
         if self._refuse:

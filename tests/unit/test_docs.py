@@ -34,7 +34,7 @@ def test_every_key_of_the_manifest_is_documented(section: type[Manifest]) -> Non
         *("README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/manifest.md", "docs/secrets.md"),
         *("docs/plan.md", "docs/iam.md", "docs/doctor.md", "docs/decisions/README.md"),
         *("docs/testing.md", "docs/reliability.md"),
-        *("docs/performance.md",),
+        *("docs/performance.md", "docs/uploads.md", "docs/dependencies.md"),
     ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:
