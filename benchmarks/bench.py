@@ -27,7 +27,7 @@ from benchmarks.report import Goal, Report, goal_rows, markdown, plain  # noqa: 
 
 DOCS = ROOT / "docs" / "performance.md"
 SCRIPTS: Mapping[str, Sequence[str]] = {
-    "uploads": (),
+    "uploads": ("--install",),
     "simulation": (),
     "lanes": (),
     "stages": (),

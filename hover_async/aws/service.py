@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 
+from aiohttp import ClientError as ConnectionBroken
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -13,6 +14,10 @@ from botocore.parsers import ResponseParserError
 from hover_async.aws.errors import AnswerLost, RateLimited, hint_of, translate
 from hover_async.aws.pacing import Pacers
 from hover_async.aws.retry import READ, Policy, repeated
+
+UNREADABLE = (ResponseParserError, ConnectionBroken, KeyError)
+"""Neither of botocore's two families: a gateway's page (for which its parser of the Query protocol
+has but a KeyError), or half a body."""
 
 Answer: TypeAlias = Mapping[str, Any]
 """An answer as botocore's model shapes it; it does not leave `aws/`."""
@@ -88,9 +93,9 @@ class Service:
             )
         except (ClientError, BotoCoreError) as error:
             raise translate(error, operation, subject) from error
-        except ResponseParserError as error:  # neither of the above: HTML of a proxy, half a body
+        except UNREADABLE as error:
             raise AnswerLost(
-                f"{operation} of {subject}: the answer cannot be read: {error}",
+                f"{operation} of {subject}: the answer cannot be read: {error or type(error)}",
                 operation=operation,
                 hint=hint_of(AnswerLost),
             ) from error
@@ -117,8 +122,6 @@ def _is_a_page(answer: Answer) -> bool:
 
 
 async def _read(stream: Any, operation: str, subject: str) -> bytes:
-    from aiohttp import ClientError as ConnectionBroken
-
     try:
         async with stream:
             body: bytes = await stream.read()

@@ -115,6 +115,12 @@ class StageLock:
         if not self._tried:
             return
         try:
+            if self._etag:
+                with suppress(
+                    Conflict
+                ):  # changed: perhaps by our own renewal, whose answer was lost
+                    await self._documents.delete(LOCK_KEY, self._etag)
+                    return
             found = await self._documents.read(LOCK_KEY)
             if found and self._is_ours(found):
                 await self._documents.delete(LOCK_KEY, found.etag)

@@ -342,8 +342,8 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "a link out of the assets is refused",
         "assets.py",
-        "        if real is not file and not real.is_relative_to(inside):\n",
-        "        if not inside:\n",
+        "            if not file.is_relative_to(inside):\n",
+        "            if not inside:\n",
         ASSETS,
         "refused",
     ),

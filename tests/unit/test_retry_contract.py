@@ -7,6 +7,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 import trio.testing
+from aiohttp import ClientPayloadError
 
 from hover_async.aws.service import Service
 from hover_async.errors import (
@@ -38,6 +39,8 @@ UNKNOWN: dict[str, Trouble] = {
     "timeout": timed_out,
     "reset": reset,
     "500": lambda: refused("InternalError", 500),
+    "cut": lambda: ClientPayloadError("not enough data"),
+    "page": lambda: KeyError("UpdateStackResult"),
 }
 """Ends of a call that leave open whether it took effect."""
 FINAL: dict[str, tuple[Trouble, type[AwsError], str]] = {
