@@ -37,16 +37,11 @@ async def calls(stage: Scene) -> Sequence[Call]:
     [
         ("registry PutManifest", Spoil.KILL_AFTER, False),
         ("s3 CompleteMultipartUpload asset", Spoil.KILL_ANSWERED, False),
-        ("s3 PutObject lock", Spoil.KILL_AFTER, False),
         ("cloudformation UpdateStack", Spoil.KILL_AFTER, True),
-        ("lambda PublishVersion", Spoil.KILL_ANSWERED, False),
         ("lambda Invoke cli", Spoil.KILL_AFTER, False),
         ("s3 PutObject activation", Spoil.KILL_AFTER, True),
-        ("lambda UpdateAlias", Spoil.KILL_BEFORE, False),
         ("lambda UpdateAlias", Spoil.KILL_AFTER, False),
         ("lambda UpdateAlias", Spoil.KILL_ANSWERED, True),
-        ("s3 DeleteObject activation", Spoil.KILL_BEFORE, True),
-        ("s3 DeleteObject lock", Spoil.KILL_BEFORE, False),
     ],
 )
 async def test_killed_then_run_again(
@@ -63,10 +58,7 @@ async def test_killed_then_run_again(
     ("kind", "spoil"),
     [
         ("s3 PutObject asset", Spoil.PORTAL),
-        ("s3 GetObject record", Spoil.CUT),
         ("cloudformation UpdateStack", Spoil.ERROR_AFTER),
-        ("lambda PublishVersion", Spoil.THROTTLE),
-        ("lambda Invoke cli", Spoil.ERROR_AFTER),
         ("lambda UpdateAlias", Spoil.CUT),
     ],
 )

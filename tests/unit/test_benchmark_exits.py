@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.exits import ENDINGS, Ending, goals, is_right, make_files, row, run_many
 
-RUNS = 3
+RUNS = 2
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.name)
