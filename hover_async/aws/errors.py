@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import ClientConnectorError
 from botocore import exceptions as boto
 
+from hover_async.aws.concealment import conceal
 from hover_async.errors import (
     AccessDenied,
     AwsError,
@@ -271,7 +272,11 @@ HINT_OF: Mapping[type[AwsError], str] = {
 
 
 def translate(error: Exception, operation: str, subject: str) -> AwsError:
-    """Our error for `error`, a ClientError or BotoCoreError of `operation` on `subject`."""
+    """Our error for `error`, a ClientError or BotoCoreError of `operation` on `subject`.
+
+    What `error` itself says is without the session token afterwards, for tracebacks show it, too.
+    """
+    conceal(error)
     if isinstance(error, boto.ClientError):
         return _from_answer(error, operation, subject)
     kind = _class_of(error)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from aiohttp import ClientError as ConnectionBroken
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from hover_async.aws.concealment import conceal
 from hover_async.aws.errors import AnswerLost, RateLimited, hint_of, translate
 from hover_async.aws.pacing import Pacers
 from hover_async.aws.retry import READ, Policy, repeated
@@ -88,12 +89,12 @@ class Service:
 
     async def _send(self, operation: str, subject: str, parameters: Mapping[str, Any]) -> Answer:
         try:
-            answer: dict[str, Any] = await getattr(self._client, xform_name(operation))(
-                **parameters
-            )
+            sent = getattr(self._client, xform_name(operation))(**parameters)
+            answer = _Told(await sent, operation, subject)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, operation, subject) from error
         except UNREADABLE as error:
+            conceal(error)
             raise AnswerLost(
                 f"{operation} of {subject}: the answer cannot be read: {error or type(error)}",
                 operation=operation,
@@ -109,6 +110,22 @@ class Service:
                 hint=hint_of(AnswerLost),
             )
         return answer
+
+
+class _Told(dict[str, Any]):
+    """An answer; one without a part that AWS always sends is not AWS's, whatever its status."""
+
+    def __init__(self, answer: Answer, operation: str, subject: str) -> None:
+        super().__init__(answer)
+        self._call = (operation, subject)
+
+    def __missing__(self, part: str) -> NoReturn:
+        operation, subject = self._call
+        raise AnswerLost(
+            f"{operation} of {subject}: the answer has no '{part}', so it is not AWS's",
+            operation=operation,
+            hint=hint_of(AnswerLost),
+        )
 
 
 def _is_a_page(answer: Answer) -> bool:
