@@ -90,7 +90,7 @@ class Account:
             named[Role.CLI][0],
             named[Role.HTTP][0],
             [command.argv for command in manifest.deploy_commands],
-            list(self.cloud.stacks.functions_in(template)),
+            list(self.cloud.stacks.read.functions_in(template)),
         )
 
     @property

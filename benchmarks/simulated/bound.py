@@ -34,7 +34,8 @@ from hover_async.testing.model import (
     Quota,
 )
 from hover_async.testing.operations import Engine
-from hover_async.testing.stacks import FakeStack, FunctionChange, Operation
+from hover_async.testing.stacks import FakeStack, Operation
+from hover_async.testing.templates import FunctionChange
 from hover_async.values import FunctionName
 
 

@@ -176,7 +176,7 @@ async def rival(account: Account) -> None:
     """Another pipeline of the account: ten requests a second, with the SDK's retries."""
     wire = Wire(account.cloud.world, account.model)
     sdk = Sdk(LambdaClient(account.cloud.lambdas, wire), account.model.seed + 1)
-    name = account.cloud.stacks.functions_in(
+    name = account.cloud.stacks.read.functions_in(
         next(iter(account.cloud.stacks.stacks.values())).template
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from hover_async.cli.options import lane_of, lane_option, waits_for_the_lock
+from hover_async.cli.options import lane_of, lane_option, located, says_where, waits_for_the_lock
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
@@ -13,9 +15,8 @@ from hover_async.cli.timeline import timeline
 
 @click.command()
 @click.argument("stage", required=False)
-@click.option("--local", is_flag=True, help="To the AWS on this machine ('hover-async local up').")
+@says_where
 @lane_option
-@click.option("--profile", help="The AWS profile, over the manifest's.")
 @click.option(
     "--timeline",
     "picture",
@@ -24,17 +25,14 @@ from hover_async.cli.timeline import timeline
 )
 @waits_for_the_lock
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
-@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def deploy(
     stage: str | None,
     *,
-    local: bool,
     direct: bool | None,
-    profile: str | None,
     picture: str | None,
     wait_s: float,
     as_json: bool,
-    project: str,
+    **where: Any,
 ) -> None:
     """Take the build in .hover/out live. STAGE, if given, must be the build's.
 
@@ -52,16 +50,14 @@ def deploy(
     from hover_async.cli.summary import print_summary
 
     with reporter(as_json=as_json) as report, timeline(picture, report) as told:
-        target = api.local_target() if local else api.AWS
+        place = located(**where)
         deployment = run(
             lambda: api.deploy(
                 stage,
-                project=project,
-                profile=profile,
-                target=target,
                 lane=lane_of(direct=direct),
                 wait_s=wait_s,
                 report=told,
+                **place,
             )
         )
     # Live is live: whether the table can be read changes nothing about the exit code.

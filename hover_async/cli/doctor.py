@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hover_async.cli.options import located, says_where
 from hover_async.cli.reporting import to_whoever_listens
 from hover_async.cli.run import run
 
@@ -20,13 +21,9 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "
 
 @click.command()
 @click.argument("stage", required=False)
-@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
-@click.option("--profile", help="The AWS profile, over the manifest's.")
+@says_where
 @click.option("--json", "as_json", is_flag=True, help="The results as JSON on stdout.")
-@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
-def doctor(
-    stage: str | None, *, local: bool, profile: str | None, as_json: bool, project: str
-) -> None:
+def doctor(stage: str | None, *, as_json: bool, **where: Any) -> None:
     """Check everything that a deploy of STAGE needs, before it changes anything.
 
     STAGE may be left out where there is a build, or only one stage.
@@ -41,9 +38,9 @@ def doctor(
     from hover_async import api
     from hover_async.cli.screen import show, waiting
 
-    target = api.local_target() if local else api.AWS
+    place = located(**where)
     with waiting("looking at this machine and at AWS ..."):
-        diagnosis = run(lambda: api.doctor(stage, project=project, profile=profile, target=target))
+        diagnosis = run(lambda: api.doctor(stage, **place))
     with to_whoever_listens():
         if as_json:
             click.echo(json.dumps(diagnosis.as_json(), indent=2))

@@ -42,6 +42,30 @@ def waits_for_the_lock(command: C) -> C:
     )(command)
 
 
+def says_where(command: C) -> C:
+    """`--local`, `--profile` and `--project`, for `located`."""
+    for option in (
+        click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]"),
+        click.option("--profile", help="The AWS profile, over the manifest's."),
+        click.option(
+            "--local", is_flag=True, help="On the AWS on this machine ('hover-async local up')."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def located(*, local: bool, profile: str | None, project: str) -> dict[str, Any]:
+    """What `says_where` gave, as the library's functions take it.
+
+    Raises `LocalError` when the local AWS is asked for and not running.
+    """
+    from hover_async import api
+
+    target = api.local_target() if local else api.AWS
+    return {"project": project, "profile": profile, "target": target}
+
+
 lane_option = click.option(
     "--direct/--stack",
     default=None,

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hover_async.cli.main import fail
-from hover_async.cli.options import lane_of, lane_option
+from hover_async.cli.options import lane_of, lane_option, located, says_where
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, to_whoever_listens
 from hover_async.cli.run import run
@@ -30,21 +30,17 @@ class _Plan(click.Command):
 
 @click.command(cls=_Plan)
 @click.argument("stage", required=False)
-@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
+@says_where
 @lane_option
-@click.option("--profile", help="The AWS profile, over the manifest's.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Events and the plan as JSON lines on stdout."
 )
-@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def plan(
     stage: str | None,
     *,
-    local: bool,
     direct: bool | None,
-    profile: str | None,
     as_json: bool,
-    project: str,
+    **where: Any,
 ) -> None:
     """What a deploy of the build in .hover/out would do, before it does. STAGE, if given, must be
     the build's. Nothing is changed: CloudFormation is asked with a change set that is deleted
@@ -63,15 +59,13 @@ def plan(
 
     try:
         with reporter(as_json=as_json, usage_exit_code=FAILED) as report:
-            target = api.local_target() if local else api.AWS
+            place = located(**where)
             found = run(
                 lambda: api.plan(
                     stage,
-                    project=project,
-                    profile=profile,
-                    target=target,
                     lane=lane_of(direct=direct),
                     report=report,
+                    **place,
                 )
             )
     except UsageError as error:

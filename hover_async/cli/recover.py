@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
-from hover_async.cli.options import waits_for_the_lock
+from hover_async.cli.options import located, says_where, waits_for_the_lock
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
@@ -17,21 +17,17 @@ from hover_async.errors import UsageError
 @click.argument("stage", required=False)
 @click.option("--forward", is_flag=True, help="Take every function to its new version.")
 @click.option("--back", is_flag=True, help="Take every function to its version of before.")
-@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
-@click.option("--profile", help="The AWS profile, over the manifest's.")
+@says_where
 @waits_for_the_lock
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
-@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def recover(
     stage: str | None,
     *,
     forward: bool,
     back: bool,
-    local: bool,
-    profile: str | None,
     wait_s: float,
     as_json: bool,
-    project: str,
+    **where: Any,
 ) -> None:
     """End an activation that was interrupted, as by kill -9: all new, or all old.
 
@@ -54,16 +50,14 @@ def recover(
         raise UsageError("--forward and --back exclude each other", hint="give one, or none")
     way: Literal["forward", "back"] | None = "forward" if forward else "back" if back else None
     with reporter(as_json=as_json) as report:
-        target = api.local_target() if local else api.AWS
+        place = located(**where)
         recovery = run(
             lambda: api.recover(
                 stage,
                 way=way,
-                project=project,
-                profile=profile,
-                target=target,
                 wait_s=wait_s,
                 report=report,
+                **place,
             )
         )
     with tell_of_lost_output(), to_whoever_listens():

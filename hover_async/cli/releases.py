@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hover_async.cli.options import located, says_where
 from hover_async.cli.reporting import to_whoever_listens
 from hover_async.cli.run import run
 
@@ -30,19 +31,15 @@ WORDS = {"", "build", "live since", "kind", "by", "git", "versions"}
 @click.argument("stage", required=False)
 @click.option("-n", "count", type=click.IntRange(min=1), help=f"How many.  [default: {SHOWN}]")
 @click.option("--timings", is_flag=True, help="The seconds of every step, instead of versions.")
-@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
-@click.option("--profile", help="The AWS profile, over the manifest's.")
+@says_where
 @click.option("--json", "as_json", is_flag=True, help="Everything on record as JSON on stdout.")
-@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def releases(
     stage: str | None,
     *,
     count: int | None,
     timings: bool,
-    local: bool,
-    profile: str | None,
     as_json: bool,
-    project: str,
+    **where: Any,
 ) -> None:
     """What was live, when, and by whom: the latest first, what is live now marked with '*'.
 
@@ -51,9 +48,9 @@ def releases(
     from hover_async import api
     from hover_async.cli.screen import show, waiting
 
-    target = api.local_target() if local else api.AWS
+    place = located(**where)
     with waiting("reading the releases ..."):
-        found = run(lambda: api.releases(stage, project=project, profile=profile, target=target))
+        found = run(lambda: api.releases(stage, **place))
     with to_whoever_listens():
         if as_json:
             told = found.as_json()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hover_async.cli.options import waits_for_the_lock
+from hover_async.cli.options import located, says_where, waits_for_the_lock
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
@@ -18,20 +18,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("stage", required=False)
 @click.option("--to", metavar="BUILD", help="The release.  [default: what was live before]")
-@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
-@click.option("--profile", help="The AWS profile, over the manifest's.")
+@says_where
 @waits_for_the_lock
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout.")
-@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def rollback(
     stage: str | None,
     *,
     to: str | None,
-    local: bool,
-    profile: str | None,
     wait_s: float,
     as_json: bool,
-    project: str,
+    **where: Any,
 ) -> None:
     """Take an earlier release live again: every function at once, or none.
 
@@ -52,16 +48,14 @@ def rollback(
     from hover_async import api
 
     with reporter(as_json=as_json) as report:
-        target = api.local_target() if local else api.AWS
+        place = located(**where)
         done = run(
             lambda: api.rollback(
                 stage,
                 to=to,
-                project=project,
-                profile=profile,
-                target=target,
                 wait_s=wait_s,
                 report=report,
+                **place,
             )
         )
     with tell_of_lost_output(), to_whoever_listens():

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import click
 
+from hover_async.cli.options import located, says_where
 from hover_async.cli.reporting import to_whoever_listens
 from hover_async.cli.run import run
 
-_OPTIONS = (
-    click.argument("stage"),
-    click.option(
-        "--local", is_flag=True, help="With the AWS on this machine ('hover-async local up')."
-    ),
-    click.option("--profile", help="The AWS profile, over the manifest's."),
-    click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]"),
-)
 _JSON = click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
-
-
-def _common(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -38,12 +24,13 @@ def secrets() -> None:
 
 
 @secrets.command()
-@_common
+@click.argument("stage")
+@says_where
 @click.option(
     "--create-key", is_flag=True, help="Make the KMS key, if there is none of its alias yet."
 )
 @_JSON
-def encrypt(*, create_key: bool, as_json: bool, **where: Any) -> None:
+def encrypt(stage: str, *, create_key: bool, as_json: bool, **where: Any) -> None:
     """Encrypt .hover/STAGE-secrets.plain.env, and remove it.
 
     It is removed once the encrypted file has been opened again. What the encrypted file held before
@@ -51,8 +38,8 @@ def encrypt(*, create_key: bool, as_json: bool, **where: Any) -> None:
     """
     from hover_async import api
 
-    stage, located = _located(**where)
-    done = run(lambda: api.encrypt_secrets(stage, create_key=create_key, **located))
+    place = located(**where)
+    done = run(lambda: api.encrypt_secrets(stage, create_key=create_key, **place))
     with to_whoever_listens():
         if as_json:
             told = {
@@ -78,33 +65,35 @@ def encrypt(*, create_key: bool, as_json: bool, **where: Any) -> None:
 
 
 @secrets.command()
-@_common
+@click.argument("stage")
+@says_where
 @click.option("--overwrite", is_flag=True, help="Replace a plain file that is there already.")
-def decrypt(*, overwrite: bool, **where: Any) -> None:
+def decrypt(stage: str, *, overwrite: bool, **where: Any) -> None:
     """Write the secrets to .hover/STAGE-secrets.plain.env, readable by you alone.
 
     Change them there, then 'encrypt' again. While that file is there, no build starts.
     """
     from hover_async import api
 
-    stage, located = _located(**where)
-    done = run(lambda: api.decrypt_secrets(stage, overwrite=overwrite, **located))
+    place = located(**where)
+    done = run(lambda: api.decrypt_secrets(stage, overwrite=overwrite, **place))
     with to_whoever_listens():
         click.echo(f"{_count(done.names)} in plain text in {done.path}: change them, then encrypt")
 
 
 @secrets.command("list")
-@_common
+@click.argument("stage")
+@says_where
 @_JSON
-def list_names(*, as_json: bool, **where: Any) -> None:
+def list_names(stage: str, *, as_json: bool, **where: Any) -> None:
     """Print the names of the secrets; their values never.
 
     A name that the manifest's environment has as well is marked: the secret wins.
     """
     from hover_async import api
 
-    stage, located = _located(**where)
-    found = run(lambda: api.list_secrets(stage, **located))
+    place = located(**where)
+    found = run(lambda: api.list_secrets(stage, **place))
     with to_whoever_listens():
         if as_json:
             listed = [
@@ -115,16 +104,6 @@ def list_names(*, as_json: bool, **where: Any) -> None:
             return
         for name, overrides in found.items():
             click.echo(f"{name}  (instead of the manifest's)" if overrides else name)
-
-
-def _located(
-    *, stage: str, local: bool, profile: str | None, project: str
-) -> tuple[str, dict[str, Any]]:
-    """The stage, and the arguments that each of the library's functions takes."""
-    from hover_async import api
-
-    target = api.local_target() if local else api.AWS
-    return stage, {"project": project, "profile": profile, "target": target}
 
 
 def _count(names: tuple[str, ...]) -> str:

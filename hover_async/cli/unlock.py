@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hover_async.cli.options import located, says_where
 from hover_async.cli.reporting import to_whoever_listens
 from hover_async.cli.run import run
 from hover_async.errors import LockHeld, UsageError
@@ -21,19 +22,15 @@ if TYPE_CHECKING:
 @click.argument("stage", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also from a run whose lease has not run out.")
-@click.option("--local", is_flag=True, help="On the AWS on this machine ('hover-async local up').")
-@click.option("--profile", help="The AWS profile, over the manifest's.")
+@says_where
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
-@click.option("-C", "--project", default=".", help="The Laravel project.  [default: .]")
 def unlock(
     stage: str | None,
     *,
     yes: bool,
     force: bool,
-    local: bool,
-    profile: str | None,
     as_json: bool,
-    project: str,
+    **where: Any,
 ) -> None:
     """Free the stage's lock of a run that died. Says who has it, and asks.
 
@@ -48,12 +45,11 @@ def unlock(
     """
     from hover_async import api
 
-    target = api.local_target() if local else api.AWS
-    where: Any = {"project": project, "profile": profile, "target": target}
-    holder = run(lambda: api.lock_holder(stage, **where))
+    place = located(**where)
+    holder = run(lambda: api.lock_holder(stage, **place))
     if holder is not None:
         _require_leave(holder, yes=yes, force=force)
-    done = run(lambda: api.unlock(stage, force=force, **where))
+    done = run(lambda: api.unlock(stage, force=force, **place))
     with to_whoever_listens():
         if as_json:
             found = asdict(done.holder) if done.holder else None

@@ -41,7 +41,10 @@ class FakeChangeSets:
             elif request.name not in self.stacks.stacks:
                 raise NotFound(f"no stack {request.name}")
             before = {"Resources": {}} if creates else self.stacks.stacks[request.name].template
-            changes = [*self._foresee(before, json.loads(self.stacks.body(request))), *self.extra]
+            changes = [
+                *self._foresee(before, json.loads(self.stacks.read.body(request))),
+                *self.extra,
+            ]
             result = ChangeSet(ChangeSetState.READY, changes=changes)
             if self.failure:
                 result = ChangeSet(ChangeSetState.FAILED, self.failure)
@@ -69,7 +72,7 @@ class FakeChangeSets:
     def _foresee(self, before: dict[str, Any], after: dict[str, Any]) -> Iterator[ForeseenChange]:
         """Of the stack and of its nested stacks, those that only get another image included."""
         yield from _changes("", before["Resources"], after["Resources"])
-        olds, news = self.stacks.nested(before), self.stacks.nested(after)
+        olds, news = self.stacks.read.nested(before), self.stacks.read.nested(after)
         for place in sorted({*olds, *news}):
             old, new = _bound(place, before, olds), _bound(place, after, news)
             yield from _changes(place, old, new)

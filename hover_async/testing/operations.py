@@ -24,7 +24,8 @@ from hover_async.testing.model import (
     STACK_FIXED,
     Model,
 )
-from hover_async.testing.stacks import FunctionChange, Operation
+from hover_async.testing.stacks import Operation
+from hover_async.testing.templates import FunctionChange
 
 AGAIN_S = (0.05, 0.15)
 """CloudFormation sends a refused request again after this."""

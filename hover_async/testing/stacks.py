@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,10 @@ from hover_async.errors import Rejected
 from hover_async.ports import StackDescription, StackEvent, StackRequest
 from hover_async.testing.lambdas import FakeFunction, FakeFunctions
 from hover_async.testing.storage import FakeAssetStore
+from hover_async.testing.templates import FUNCTION, STACK, FunctionChange, Templates
 from hover_async.testing.world import World
 from hover_async.values import FunctionName
 
-STACK = "AWS::CloudFormation::Stack"
-FUNCTION = "AWS::Lambda::Function"
 EPOCH_S = 1.8e9
 """When the clock of the run began, by CloudFormation's."""
 DOMAIN = "d111111abcdef8.cloudfront.net"
@@ -60,17 +59,6 @@ class FakeStack:
 
 
 @dataclass(frozen=True)
-class FunctionChange:
-    """A function that an operation makes or gives another image; `place` is its nested stack."""
-
-    name: FunctionName
-    logical_id: str
-    place: str
-    image_uri: str
-    is_new: bool
-
-
-@dataclass(frozen=True)
 class Operation:
     """A create or update that was accepted, for `FakeStacks.carry_out` to work on."""
 
@@ -101,8 +89,12 @@ class FakeStacks:
     carry_out: Callable[[Operation], None] | None = None
     failure: tuple[str, str] | None = None
     stacks: dict[str, FakeStack] = field(default_factory=dict)
+    read: Templates = field(init=False)
     _events: list[tuple[float, StackEvent]] = field(default_factory=list)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.read = Templates(self.store)
 
     async def describe(self, name: str) -> StackDescription | None:
         async with self.world.request("stacks.describe", name):
@@ -140,7 +132,7 @@ class FakeStacks:
             stack = self.stacks.get(name)
             if stack is None:
                 return {}
-            return {"": stack.body, **self.nested(stack.template)}
+            return {"": stack.body, **self.read.nested(stack.template)}
 
     async def functions(self, name: str) -> Mapping[FunctionName, str]:
         async with self.world.request("stacks.functions", name):
@@ -148,7 +140,7 @@ class FakeStacks:
             if stack is None:
                 return {}
             standing = {
-                name: place for name, (_, place) in self.functions_in(stack.template).items()
+                name: place for name, (_, place) in self.read.functions_in(stack.template).items()
             }
             return {**stack.leaving, **standing} if stack.is_cleaning_up() else standing
 
@@ -158,7 +150,7 @@ class FakeStacks:
     def begin_update(self, request: StackRequest) -> bool:
         """False when there is nothing to update."""
         standing = self.stacks[request.name]
-        if (standing.body, standing.tags) == (self.body(request), request.tags):
+        if (standing.body, standing.tags) == (self.read.body(request), request.tags):
             return False
         self._operate(request, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
         return True
@@ -188,72 +180,13 @@ class FakeStacks:
             resource["Properties"]["EventSourceArn"]["Fn::Join"][1][-1]: str(
                 resource["Properties"]["FunctionName"]["Ref"]
             )
-            for _, _, resource in self.resources(self.stacks[name].template)
+            for _, _, resource in self.read.resources(self.stacks[name].template)
             if resource["Type"] == "AWS::Lambda::EventSourceMapping"
             and resource["Properties"]["Enabled"]
         }
 
-    def resources(
-        self, template: dict[str, Any], place: str = ""
-    ) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """The resources of the template and of its nested ones: place, logical id, resource."""
-        for logical_id, resource in template["Resources"].items():
-            yield place, logical_id, resource
-        for logical_id, body in self.nested(template).items():
-            yield from self.resources(json.loads(body), logical_id)
-
-    def nested(self, template: dict[str, Any]) -> dict[str, str]:
-        """The template of each nested stack, by its logical id."""
-        found: dict[str, str] = {}
-        for logical_id, resource in template["Resources"].items():
-            if resource["Type"] == STACK:
-                path = resource["Properties"]["TemplateURL"]["Fn::Join"][1][-1]
-                key = path.removeprefix("/").partition("/")[2]
-                found[logical_id] = self.store.objects[key].body.decode()
-        return found
-
-    def functions_in(self, template: dict[str, Any]) -> dict[FunctionName, tuple[str, str]]:
-        """Each function's image and place, in the template's order."""
-        images = {
-            logical_id: resource["Properties"]["Parameters"]["ImageUri"]
-            for logical_id, resource in template["Resources"].items()
-            if resource["Type"] == STACK
-        }
-        return {
-            FunctionName(resource["Properties"]["FunctionName"]): (
-                images.get(place) or resource["Properties"]["Code"]["ImageUri"],
-                place,
-            )
-            for place, _, resource in self.resources(template)
-            if resource["Type"] == FUNCTION
-        }
-
-    def _changes(self, before: dict[str, Any], after: dict[str, Any]) -> Sequence[FunctionChange]:
-        """The functions that are not the same after as before."""
-        stood = self.functions_in(before)
-        images = self.functions_in(after)
-        was = {(place, name): resource for place, name, resource in self.resources(before)}
-        changes = []
-        for place, logical_id, resource in self.resources(after):
-            if resource["Type"] != FUNCTION:
-                continue
-            name = FunctionName(resource["Properties"]["FunctionName"])
-            image_uri, _ = images[name]
-            is_same = was.get((place, logical_id)) == resource and stood[name][0] == image_uri
-            if not is_same:
-                is_new = name not in stood
-                changes.append(FunctionChange(name, logical_id, place, image_uri, is_new))
-        return changes
-
-    def body(self, request: StackRequest) -> str:
-        """The template that the request means, wherever it is."""
-        if not request.template_is_url:
-            return request.template
-        key = request.template.partition("amazonaws.com/")[2]
-        return self.store.objects[key].body.decode()
-
     def _operate(self, request: StackRequest, working: str, done: str, failed: str) -> None:
-        body = self.body(request)
+        body = self.read.body(request)
         template = json.loads(body)
         ends_at_s = current_time() + self.operation_s
         failure, self.failure = self.failure, None
@@ -266,10 +199,10 @@ class FakeStacks:
                 request.name, working, failed, ends_at_s, request.token, *kept
             )
             return
-        functions = self.functions_in(template)
+        functions = self.read.functions_in(template)
         before = self.stacks.get(request.name)
         old = before.template if before else {"Resources": {}}
-        stood = self.functions_in(old)
+        stood = self.read.functions_in(old)
         leaving = {name: place for name, (_, place) in stood.items() if name not in functions}
         for name in leaving:
             del self.lambdas.functions[name]
@@ -286,7 +219,7 @@ class FakeStacks:
             cleaned_at_s=ends_at_s + self.cleanup_s if leaving else 0.0,
         )
         self.stacks[request.name] = stack
-        operation = Operation(request, stack, self._changes(old, template))
+        operation = Operation(request, stack, self.read.changes(old, template))
         for place in sorted({change.place for change in operation.changes} - {""}):
             self._tell(request, place, STACK, working, physical_id=place)
         if self.carry_out:
@@ -330,7 +263,7 @@ class FakeStacks:
         nested, _, logical_id = path.rpartition("/")
         kind = next(
             resource["Type"]
-            for place, name, resource in self.resources(template)
+            for place, name, resource in self.read.resources(template)
             if (place, name) == (nested, logical_id)
         )
         self._tell(request, logical_id, kind, "UPDATE_FAILED", reason, stack_id=nested)

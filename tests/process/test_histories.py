@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,9 +163,9 @@ class History:
             if resource["Properties"].get("FunctionName") == function
         )
 
-    def resources(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def resources(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         stacks = self.stage.cloud.stacks
-        return stacks.resources(stacks.stacks[STAGE].template)
+        return stacks.read.resources(stacks.stacks[STAGE].template)
 
     def manifest(self) -> str:
         queues = self.draw.sample(QUEUES, self.draw.randint(0, len(QUEUES)))

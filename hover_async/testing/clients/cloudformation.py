@@ -9,7 +9,8 @@ from typing import Any
 from hover_async.ports import StackEvent, StackRequest
 from hover_async.testing.clients.refusals import refused, validation
 from hover_async.testing.clients.wire import Wire
-from hover_async.testing.stacks import FUNCTION, STACK, FakeStack, FakeStacks
+from hover_async.testing.stacks import FakeStack, FakeStacks
+from hover_async.testing.templates import FUNCTION, STACK
 
 Answer = Mapping[str, Any]
 PAGE = 100
@@ -86,12 +87,12 @@ class CloudFormationClient:
             root = self._places().get(name) or self._stack(name)
             if root.name == name:
                 return {"TemplateBody": root.body}
-            return {"TemplateBody": self._stacks.nested(root.template)[name]}
+            return {"TemplateBody": self._stacks.read.nested(root.template)[name]}
 
     def _summaries(self, root: FakeStack, place: str) -> Sequence[Answer]:
         standing = [
             _summary(logical_id, resource)
-            for where, logical_id, resource in self._stacks.resources(root.template)
+            for where, logical_id, resource in self._stacks.read.resources(root.template)
             if where == place
         ]
         leaving = root.leaving if root.is_cleaning_up() else {}
