@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -23,6 +23,9 @@ import pytest
 
 from hover_async import local
 from hover_async.local.places import INSTANCE_VARIABLE
+
+if TYPE_CHECKING:
+    from tests.e2e.stage import Stage
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXAMPLE: Final = ROOT / "examples" / "laravel"
@@ -148,6 +151,22 @@ def project(base_image: str, tmp_path: Path) -> Path:
     """A copy of the example application, ready to be built and changed."""
     del base_image
     return copy_of_the_example(tmp_path)
+
+
+@pytest.fixture
+def stage(
+    project: Path,
+    hover_async: HoverAsync,
+    local_aws: local.LocalAws,
+    request: pytest.FixtureRequest,
+) -> Stage:
+    """The example under a name of this test's own."""
+    from tests.e2e.stage import Stage, own_name
+
+    name = own_name(request.node.name)
+    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
+    stage.manifest(r"hover-example(?!-base)", name)
+    return stage
 
 
 def copy_of_the_example(directory: Path) -> Path:

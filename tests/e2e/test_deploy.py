@@ -12,26 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
-from hover_async.local import LocalAws
 from tests.e2e.conftest import Answer, HoverAsync, fetch
-from tests.e2e.stage import Stage, containers, eventually, own_name
+from tests.e2e.stage import Stage, containers, eventually
 
 BUILD_ID = r"b\d{8}T\d{6}Z-[0-9a-f]{8}"
 REQUESTS_PER_S = 10
 LEFT_WITHIN_S = 30
-
-
-@pytest.fixture
-def stage(
-    project: Path, hover_async: HoverAsync, local_aws: LocalAws, request: pytest.FixtureRequest
-) -> Stage:
-    """The example under a name of this test's own."""
-    name = own_name(request.node.name)
-    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", name)
-    return stage
 
 
 def test_a_real_application_goes_live(stage: Stage) -> None:

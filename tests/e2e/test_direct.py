@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from hover_async.local import LocalAws
-from tests.e2e.conftest import HoverAsync, fetch
-from tests.e2e.stage import Stage, own_name
-
-
-@pytest.fixture
-def stage(
-    project: Path, hover_async: HoverAsync, local_aws: LocalAws, request: pytest.FixtureRequest
-) -> Stage:
-    """The example under a name of this test's own."""
-    name = own_name(request.node.name)
-    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", name)
-    return stage
+from tests.e2e.conftest import fetch
+from tests.e2e.stage import Stage
 
 
 def template_image(stage: Stage) -> str:

@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from hover_async.local import LocalAws
-from tests.e2e.conftest import HoverAsync
 from tests.e2e.stage import Stage
-
-
-@pytest.fixture
-def stage(project: Path, hover_async: HoverAsync, local_aws: LocalAws) -> Stage:
-    """The example under a name that this local AWS has not seen."""
-    name = f"planned-{secrets.token_hex(3)}"
-    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", name)
-    return stage
 
 
 def plan(stage: Stage, exit_code: int) -> Mapping[str, Any]:

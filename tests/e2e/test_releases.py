@@ -9,28 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-import pytest
 
 from hover_async.deploy.lock import Holder
-from hover_async.local import LocalAws
-from tests.e2e.conftest import HoverAsync, fetch
-from tests.e2e.stage import Stage, own_name
+from tests.e2e.conftest import fetch
+from tests.e2e.stage import Stage
 from tests.e2e.test_deploy import BUILD_ID
 
 PAUSE_S = 0.2
 PAST, FUTURE = "2020-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"
-
-
-@pytest.fixture
-def stage(
-    project: Path, hover_async: HoverAsync, local_aws: LocalAws, request: pytest.FixtureRequest
-) -> Stage:
-    name = own_name(request.node.name)
-    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", name)
-    return stage
 
 
 def served(url: str) -> str:

@@ -16,9 +16,8 @@ from typing import IO, Any
 
 import pytest
 
-from hover_async.local import LocalAws
-from tests.e2e.conftest import HoverAsync, fetch
-from tests.e2e.stage import Stage, own_name
+from tests.e2e.conftest import fetch
+from tests.e2e.stage import Stage
 
 CANARY = "c4n4ry-7d1f"
 """The secrets' common part: what is searched for."""
@@ -72,17 +71,12 @@ class Witness implements \\Illuminate\\Contracts\\Queue\\ShouldQueue
 
 
 @pytest.fixture
-def stage(
-    project: Path, hover_async: HoverAsync, local_aws: LocalAws, request: pytest.FixtureRequest
-) -> Stage:
+def stage(stage: Stage) -> Stage:
     """The example under a name of this test's own, with an eye on its secrets."""
-    name = own_name(request.node.name)
-    stage = Stage(name, project, HoverAsync(project, hover_async.environment), local_aws)
-    stage.manifest(r"hover-example(?!-base)", name)
     stage.edit("routes/web.php", lambda text: text + ROUTES)
     stage.edit("routes/console.php", lambda text: text + COMMANDS)
-    (project / "config/secret.php").write_text(CONFIG)
-    (project / "app/Jobs/Witness.php").write_text(JOB)
+    (stage.project / "config/secret.php").write_text(CONFIG)
+    (stage.project / "app/Jobs/Witness.php").write_text(JOB)
     return stage
 
 
