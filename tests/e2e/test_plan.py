@@ -102,13 +102,10 @@ def test_the_plans_of_a_stage_from_nothing_to_another_name(stage: Stage) -> None
 
 def another_name(stage: Stage) -> None:
     """It is another stage: a new stack, and the old one is left alone."""
-    stage.manifest(r"^name: planned", "name: renamed")
+    stage.manifest(r"^name: .*", f"name: new-{stage.name}")
     stage.build("--skip-tests")
     found = plan(stage, 2)
-    assert (found["stack"]["name"], found["stack"]["does"]) == (
-        stage.name.replace("planned", "renamed"),
-        "create",
-    )
+    assert (found["stack"]["name"], found["stack"]["does"]) == (f"new-{stage.name}", "create")
     assert {function["does"] for function in found["functions"]} == {"new"}
     stacks = stage.client("cloudformation").describe_stacks()["Stacks"]
     names = [standing["StackName"] for standing in stacks]
