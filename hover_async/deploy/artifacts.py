@@ -7,6 +7,8 @@ it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from anyio import Event
 
 from hover_async.concurrency import Feed, task_group
@@ -14,6 +16,7 @@ from hover_async.deploy.activate import Aliases, read_aliases
 from hover_async.deploy.converge import end_interrupted
 from hover_async.deploy.deployment import Artifacts, Order
 from hover_async.deploy.direct import image_giver, require_direct
+from hover_async.deploy.ledger import stands_already
 from hover_async.deploy.lock import StageLock
 from hover_async.deploy.logs import ensure_log_groups
 from hover_async.deploy.prepare import Ground, Live, prepare, stand_queues, still_live
@@ -40,8 +43,8 @@ async def make_artifacts(
     published: Feed[Published],
 ) -> Artifacts:
     """Upload assets, and meanwhile: push the image, update the stack, publish the versions."""
-    places = Feed[str]()
-    assets_stand = Event()
+    build_id, places = order.build.build_id, Feed[str]()
+    assets_stand, locked = Event(), Event()
 
     async def upload() -> UploadedAssets:
         await places.first()
@@ -49,21 +52,26 @@ async def make_artifacts(
             previous = await live_build(cloud.documents)
             uploaded = done(
                 await upload_assets(
-                    order.assets,
-                    order.build.build_id,
-                    cloud.assets,
-                    cloud.documents,
-                    report,
-                    previous=previous,
+                    order.assets, build_id, cloud.assets, cloud.documents, report, previous=previous
                 )
             )
         assets_stand.set()
+        await locked.wait()  # until then a rival may have taken them away again
+        if not await stands_already(order.assets, build_id, cloud.assets, cloud.documents):
+            return await upload_assets(
+                order.assets, build_id, cloud.assets, cloud.documents, report
+            )
         return uploaded
 
     async def push() -> DeployableImage:
         repository = await places.first()
         with step(report, Step.PUSH) as done:
             return done(await push_image(order.build, repository, images, cloud.registry, report))
+
+    async def again(image: DeployableImage, repository: str) -> DeployableImage:
+        """The image as it stands now: a rival may have taken it away until the lock was ours."""
+        now = await push_image(order.build, repository, images, cloud.registry, report)
+        return replace(now, pushed=image.pushed or now.pushed)
 
     async def stand_up() -> tuple[
         StandingQueues, Live, DeployableImage, Templates, Stack, Versions, Aliases
@@ -72,9 +80,10 @@ async def make_artifacts(
             grounding = grounds.start_soon(look_around, order, places, cloud, report)
             pushing = grounds.start_soon(push)
         ground, queues = grounding.return_value
-        image = pushing.return_value
         with step(report, Step.LOCK):
             await lock.acquire()
+            locked.set()
+            image = await again(pushing.return_value, ground.repository)
             recovery = await end_interrupted(order.manifest, order.holder.who, cloud, report)
             standing = await stand_queues(order.manifest, cloud, report, so_far=queues)
             known = {} if recovery.has_moved else ground.live
@@ -94,12 +103,7 @@ async def make_artifacts(
     async with task_group() as artifacts:
         uploading = artifacts.start_soon(upload)
         standing_up = artifacts.start_soon(stand_up)
-    uploaded = uploading.return_value
-    if uploaded.kept:  # a rival may have pruned this build until the lock was ours
-        uploaded = await upload_assets(
-            order.assets, order.build.build_id, cloud.assets, cloud.documents, report
-        )
-    return Artifacts(uploaded, *standing_up.return_value)
+    return Artifacts(uploading.return_value, *standing_up.return_value)
 
 
 async def look_around(

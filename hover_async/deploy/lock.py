@@ -200,6 +200,14 @@ class StageLock:
         await self._renew()
         self._past_return = True
 
+    async def is_ours(self) -> bool:
+        """Whether it is, by a renewal: for what must not go on without it, and is no failure."""
+        try:
+            await self._renew()
+        except (LockHeld, AwsError):
+            return False
+        return True
+
     async def _renew(self) -> None:
         if self._etag is None:
             raise lost()

@@ -77,7 +77,7 @@ async def deploy_build(
             if await settle(order, artifacts, cloud, report):
                 timed = release.with_times(timeline.steps(DEPENDS), timeline.seconds)
                 await record_times(cloud.documents, timed, report)
-            await tidy_up(order.manifest.retain, cloud, report)
+            await tidy_up(order.manifest, lock.is_ours, cloud, report)
     except BaseException:
         await tell_what_is_live(order.functions, cloud, report)
         raise

@@ -3,14 +3,15 @@
     versions of its functions ── image ── assets ── its record is marked ── its ledger
 
 A build is taken away only if there is a record that it was released, and only while the lock is
-held. Its ledger goes last, so that a run that stops halfway is taken up by the next one. Kept are,
-whatever their age, the build that is live, the one that a rollback would go to, and every version
-that an alias or a kept release reaches.
+held, which is proved before each. Its ledger goes last, so that a run that stops halfway is taken
+up by the next one. Kept are, whatever their age, the build that is live, the one that a rollback
+would go to, the one whose image the stack's template names, and every version that an alias or a
+kept release reaches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from hover_async.deploy.records import (
 from hover_async.deploy.releases import pruned, replace_release
 from hover_async.errors import AwsError, Conflict, NotFound
 from hover_async.events import Reporter, Step, Warned
+from hover_async.manifest import Manifest
 from hover_async.ports import Cloud, Document, Functions
 from hover_async.steps import step
 from hover_async.values import LIVE, BuildId, FunctionName, Version
@@ -77,29 +79,33 @@ class Pruned:
         return f"{told}; an alias still reaches {', '.join(self.kept)}" if self.kept else told
 
 
-async def tidy_up(retain: int, cloud: Cloud, report: Reporter) -> None:
+async def tidy_up(
+    manifest: Manifest, is_ours: Callable[[], Awaitable[bool]], cloud: Cloud, report: Reporter
+) -> None:
     """Take builds beyond `retain` away, for a minute at most; the next deploy goes on with it.
 
-    The build is live and stays so: what fails here is told, and what is cancelled is left.
+    The build is live and stays so: what fails here is told, and what is cancelled is left. It ends
+    as soon as the lock is not ours (`is_ours`): a rival may be deploying what would go.
     """
     try:
         with move_on_after(DEADLINE_S):
-            surplus = await find_surplus(retain, cloud)
+            surplus = await find_surplus(manifest, cloud)
             if surplus.due:
                 with step(report, Step.PRUNE) as done:
-                    done(await prune(surplus, cloud))
+                    done(await prune(surplus, is_ours, cloud))
     except AwsError as error:
         report(Warned(f"old builds could not all be taken away: {error}"))
     except get_cancelled_exc_class():
         report(Warned("stopped while old builds were taken away; the next deploy goes on"))
 
 
-async def find_surplus(retain: int, cloud: Cloud) -> Surplus:
+async def find_surplus(manifest: Manifest, cloud: Cloud) -> Surplus:
     """What may be taken away; to be called with the lock held. Nothing is changed.
 
     Two requests where there is nothing. What is not on record, or has a damaged record, is nobody's
     to delete; and while an activation is not ended, nothing is.
     """
+    retain = manifest.retain
     async with task_group() as lists:
         releasing = lists.start_soon(release_keys, cloud.documents)
         standing = lists.start_soon(cloud.documents.keys, LEDGERS)
@@ -122,18 +128,26 @@ async def find_surplus(retain: int, cloud: Cloud) -> Surplus:
     found = [due for due in await bounded_map(read, keys, limit=AT_ONCE) if due]
     found.sort(key=_last_activated)
     always = {live.build_id, live.previous, live.standing.build_id}
-    kept = found[-retain:] + [due for due in found[:-retain] if due.build_id in always]
+    # A deploy that failed behind its stack has left an image in the template, and no record of it.
+    deployed = "".join((await cloud.stacks.templates(manifest.stack_name)).values())
+    kept = found[-retain:] + [
+        due
+        for due in found[:-retain]
+        if due.build_id in always or (due.release.digest and due.release.digest in deployed)
+    ]
     surplus = [due for due in found if due not in kept][:MOST_BUILDS]
     reached = {pair for due in kept for pair in due.release.versions.items()}
     images = {live.digest, *(due.release.digest for due in kept)}
     return Surplus(surplus, reached | set(live.versions.items()), images)
 
 
-async def prune(surplus: Surplus, cloud: Cloud) -> Pruned:
+async def prune(surplus: Surplus, is_ours: Callable[[], Awaitable[bool]], cloud: Cloud) -> Pruned:
     """Take the builds away, one after the other. Raises `AwsError`; the next run goes on there."""
     gone: list[BuildId] = []
     kept: list[BuildId] = []
     for due in surplus.due:
+        if not await is_ours():
+            break
         if await _delete_versions(due.release, surplus.reached, cloud.functions):
             await _delete_rest(due, surplus.images, cloud)
             gone.append(due.build_id)

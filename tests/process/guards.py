@@ -53,6 +53,7 @@ DEPLOY = "tests/process/test_deploy.py"
 ASSETS = "tests/unit/test_assets.py"
 LEDGER = "tests/unit/test_ledger.py"
 PROOFS = "tests/process/test_proofs.py"
+PRUNE = "tests/process/test_prune.py"
 
 GUARDS: Sequence[Guard] = (
     Guard(
@@ -165,12 +166,44 @@ GUARDS: Sequence[Guard] = (
         "deploy/artifacts.py",
         "        uploading = artifacts.start_soon(upload)\n"
         "        standing_up = artifacts.start_soon(stand_up)\n"
-        "    uploaded = uploading.return_value\n",
+        "    return Artifacts(uploading.return_value, ",
         "        assets_stand.set()\n"
         "        standing_up = artifacts.start_soon(stand_up)\n"
-        "    uploaded = UploadedAssets()\n",
+        "    return Artifacts(UploadedAssets(), ",
         DEPLOY,
         "assets",
+    ),
+    Guard(
+        "assets are looked at again under the lock",
+        "deploy/artifacts.py",
+        "        if not await stands_already(order.assets, ",
+        "        if not uploaded and not await stands_already(order.assets, ",
+        PRUNE,
+        "rival_prunes",
+    ),
+    Guard(
+        "the image is looked at again under the lock",
+        "deploy/artifacts.py",
+        "            image = await again(pushing.return_value, ground.repository)\n",
+        "            image = pushing.return_value\n",
+        PRUNE,
+        "rival_prunes",
+    ),
+    Guard(
+        "the deployed template's image is kept",
+        "deploy/prune.py",
+        "(due.release.digest and due.release.digest in deployed)",
+        "due.release.digest in ()",
+        PRUNE,
+        "template",
+    ),
+    Guard(
+        "pruning proves that the lock is ours",
+        "deploy/prune.py",
+        "        if not await is_ours():\n",
+        "        if not is_ours:\n",
+        PRUNE,
+        "lock",
     ),
     Guard(
         "a first stack waits for the assets",

@@ -94,6 +94,9 @@ def a_success_is_whole(trial: Trial) -> Found:
     image = trial.deployment.artifacts.image.uri
     if set(versions) != set(trial.order.functions):
         yield f"published {sorted(versions)}"
+    pushed = trial.cloud.registry.images.get(trial.order.build.build_id)
+    if pushed is None or pushed.digest != trial.deployment.artifacts.image.digest:
+        yield "the registry does not hold the image"
     for name, version in versions.items():
         if name in trial.touched:
             continue

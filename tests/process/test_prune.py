@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import anyio
 import pytest
 
+from hover_async.deploy.deployment import Order
 from hover_async.deploy.history import read_history
-from hover_async.deploy.lock import Holder
+from hover_async.deploy.lock import LOCK_KEY, Holder
+from hover_async.deploy.process import deploy_build
 from hover_async.deploy.records import ACTIVATION_KEY, LIVE_KEY, release_key
 from hover_async.deploy.rollback import roll_back
-from hover_async.errors import AccessDenied, Conflict
+from hover_async.errors import AccessDenied, CommandFailed, Conflict
 from hover_async.events import Warned
 from hover_async.manifest import load_manifest
 from hover_async.ports import Document
-from hover_async.values import BuildId, FunctionName, Version
+from hover_async.testing import RecordingReporter
+from hover_async.values import BuildId, FunctionName, Lane, Version
 from tests.process.stage import MANIFEST, Stage, build_id
 
 HTTP, CLI, JOBS = (
@@ -250,22 +254,73 @@ def test_nothing_is_pruned_while_records_are_in_doubt(keeping: Stage) -> None:
     assert build_id(1) in directories(keeping)
 
 
-def test_a_build_that_is_pruned_before_we_have_the_lock_is_sent_again(keeping: Stage) -> None:
-    """Deployed again, its assets stood when looked at; a rival took them away until the lock."""
+@pytest.mark.parametrize("starts_after_s", [1.0, 10.0, 25.0])
+def test_a_build_that_a_rival_prunes_before_we_have_the_lock_is_sent_again(
+    stage: Stage, starts_after_s: float
+) -> None:
+    """Released long ago and deployed again with --wait, it stands whole when it is live."""
+    stage.manifest_text = MANIFEST + "retain: 1\n"
+    stage.cloud.stacks.operation_s = 20.0
+    old = stage.build()
+    for order in (old, None, None):
+        stage.run(lambda order=order: stage.deploy(order))  # type: ignore[misc]
+    assert whole(stage) == {2, 3}
+    newer = stage.build()
+
+    async def deploys(order: Order, wait_s: float) -> None:
+        holder = Holder.me(order.build.build_id)
+        ports, images = stage.cloud.ports, stage.cloud.images
+        await deploy_build(
+            replace(order, holder=holder), ports, images, RecordingReporter(), wait_s=wait_s
+        )
+
+    async def both() -> None:
+        async with anyio.create_task_group() as deployers:
+            deployers.start_soon(deploys, newer, 0)
+            await anyio.sleep(starts_after_s)
+            deployers.start_soon(deploys, old, 1800)
+
+    stage.run(both)
+    assert json.loads(stage.cloud.documents.documents[LIVE_KEY].body)["build_id"] == build_id(1)
+    assert 1 in whole(stage)
+
+
+def test_the_image_of_the_deployed_template_is_kept(keeping: Stage) -> None:
+    """A deploy that failed behind its stack has left it there; the direct lane leaves it so."""
     keeping.builds = 0
     first = keeping.build()
     keeping.builds = 2
-    replaced = keeping.cloud.registry.find
+    keeping.cloud.lambdas.commands = lambda _argv: (1, "boom")
 
-    async def rival_prunes(tag: str) -> object:
-        found = await replaced(tag)
-        for key in [key for key in keeping.cloud.assets.objects if key.startswith(build_id(1))]:
-            del keeping.cloud.assets.objects[key]
-        keeping.cloud.documents.documents.pop(f"hover/ledgers/{build_id(1)}.json", None)
-        return found
+    async def fails() -> None:
+        with pytest.raises(CommandFailed):
+            await keeping.deploy(first)
 
-    keeping.cloud.world.latency_s["registry.find"] = 5.0
-    keeping.cloud.registry.find = rival_prunes  # type: ignore[method-assign, assignment]
-    deployment = keeping.run(lambda: keeping.deploy(first))
-    assert deployment.artifacts.uploaded.sent + deployment.artifacts.uploaded.copied == 3
-    assert build_id(1) in directories(keeping) & ledgers(keeping)
+    keeping.run(fails)
+    keeping.cloud.lambdas.commands = lambda _argv: (0, "")
+    keeping.run(lambda: keeping.deploy(replace(keeping.build(), lane=Lane.DIRECT)))
+    keeping.run(lambda: keeping.deploy(replace(keeping.build(), lane=Lane.DIRECT)))
+    template = json.dumps(keeping.cloud.stacks.stacks["shop-dev"].template)
+    digests = {
+        tag: image.digest
+        for tag, image in keeping.cloud.registry.images.items()
+        if image.digest in template
+    }
+    assert set(digests) == {build_id(1)}
+
+
+def test_pruning_ends_when_the_lock_is_lost(keeping: Stage) -> None:
+    """A rival may be deploying what would go next: nothing is taken away any more."""
+    keeping.manifest_text = MANIFEST + "retain: 1\n"
+    keeping.run(keeping.deploy)
+    keeping.run(keeping.deploy)
+    standing = whole(keeping)
+    keys = keeping.cloud.documents.keys
+
+    async def unlocked(prefix: str) -> object:
+        keeping.cloud.documents.documents.pop(LOCK_KEY, None)
+        return await keys(prefix)
+
+    keeping.cloud.documents.keys = unlocked  # type: ignore[method-assign, assignment]
+    keeping.run(keeping.deploy)
+    assert whole(keeping) == standing | {keeping.builds}
