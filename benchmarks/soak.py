@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import secrets
@@ -45,10 +46,14 @@ INSTANCE = "soak"
 WARM = 3
 KEPT = 4
 """Builds that stay, to go back to; the local AWS keeps all it has in memory."""
-WARM_UP = 0.25
-"""Of the activations, how many are not looked at for the trend of the memory."""
+WARM_UP = 40
+"""Activations until memory is looked at: the pools of malloc fill up for some thirty, then stay."""
+FEWEST = 20
+"""Activations of which a trend is made."""
 LEAK_KB = 100
-"""A trend above this per activation is a leak: its noise is about a tenth of it."""
+"""A trend above this per activation is a leak: its noise is about half of it."""
+LEAK_OBJECTS = 10
+"""Likewise of Python's objects: the smallest leak of a deploy would be some hundreds."""
 PATIENCE_S = 30
 
 
@@ -82,6 +87,7 @@ class Footprint:
     files: int
     sockets: int
     scratch: int
+    objects: int
     resident_kb: int
 
 
@@ -149,7 +155,7 @@ async def soaked(project: Project, minutes: float, rate: float, scratch: Path) -
         while time.monotonic() < ends_at:
             back_to = history[-2] if len(soak.flips) % 3 == 0 else None
             await activate(project, soak, target, back_to=back_to)
-            soak.prints.append(footprint(scratch))
+            soak.prints.append(footprint(scratch, len(soak.visits)))
             live = soak.flips[-1].build_id
             history = [*(build for build in history if build != live), live]
             for old in history[:-KEPT]:
@@ -258,8 +264,9 @@ def website(project: Project) -> str:
 # What is left
 
 
-def footprint(scratch: Path) -> Footprint:
-    """Right after an activation, from the kernel's own books."""
+def footprint(scratch: Path, own_objects: int) -> Footprint:
+    """Right after an activation, from the kernel's own books, and Python's without our visits."""
+    gc.collect()
     files = list(Path("/proc/self/fd").iterdir())
     targets = [str(file.readlink()) for file in files if file.is_symlink()]
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -269,6 +276,7 @@ def footprint(scratch: Path) -> Footprint:
         files=len(targets),
         sockets=sum(target.startswith("socket:") for target in targets),
         scratch=len(list(scratch.iterdir())),
+        objects=len(gc.get_objects()) - own_objects,
         resident_kb=pages * os.sysconf("SC_PAGE_SIZE") // 1024,
     )
 
@@ -312,19 +320,29 @@ def judged(soak: Soak, rate: float, containers: int) -> tuple[str, Sequence[str]
     """The figures as Markdown, and what of them must not be."""
     failed = Counter(visit_.build_id for visit_ in soak.visits if visit_.status != 200)
     wrong_build = served_wrongly(soak)
-    steady = soak.prints[int(len(soak.prints) * WARM_UP) :]
+    steady = soak.prints[WARM_UP:] if len(soak.prints) > WARM_UP else soak.prints[-1:]
     growth = {
         what: getattr(steady[-1], what) - getattr(steady[0], what)
         for what in ("tasks", "threads", "files", "sockets", "scratch")
     }
-    resident = [held.resident_kb for held in steady]
-    slope = linear_regression(range(len(resident)), resident).slope if len(resident) > 2 else 0.0
+    trends = {
+        "memory": (trend([held.resident_kb for held in steady]), LEAK_KB, "KB"),
+        "the count of objects": (trend([held.objects for held in steady]), LEAK_OBJECTS, "objects"),
+    }
     wrong = [f"{count} requests: {what}" for what, count in failed.items()]
     wrong += [f"{count} requests were served by {what}" for what, count in wrong_build.items()]
     wrong += [f"{what} grew by {count}" for what, count in growth.items() if count > 0]
     wrong += [f"{containers} containers are nobody's"] if containers else []
-    wrong += [f"memory grows by {slope:.0f} KB an activation"] if slope > LEAK_KB else []
-    return _page(soak, rate, failed, wrong_build, growth, resident, slope, containers), wrong
+    for what, (slope, most, unit) in trends.items():
+        wrong += [f"{what} grows by {slope:.0f} {unit} an activation"] if slope > most else []
+    if len(steady) < FEWEST:
+        wrong += [f"too short to see a leak: {len(soak.prints)} of {WARM_UP + FEWEST} activations"]
+    return _page(soak, rate, failed, wrong_build, growth, steady, trends, containers), wrong
+
+
+def trend(held: Sequence[int]) -> float:
+    """By how much each activation adds to it, all of them taken together."""
+    return linear_regression(range(len(held)), held).slope if len(held) > 2 else 0.0
 
 
 def _page(
@@ -333,8 +351,8 @@ def _page(
     failed: Counter[str],
     wrong_build: Counter[str],
     growth: Mapping[str, int],
-    resident: Sequence[int],
-    slope: float,
+    steady: Sequence[Footprint],
+    trends: Mapping[str, tuple[float, float, str]],
     containers: int,
 ) -> str:
     asked = [visit_.answered - visit_.sent for visit_ in soak.visits]
@@ -350,9 +368,12 @@ def _page(
         "answered after (median, longest)": f"{median(asked) * 1000:.0f} ms, {max(asked):.2f} s",
         **{f"more {what} than after warming up": str(count) for what, count in growth.items()},
         "containers that are not the local AWS's": str(containers),
-        "memory after warming up, at the end": f"{resident[0] / 1024:.1f} MB, "
-        f"{resident[-1] / 1024:.1f} MB",
-        "its trend": f"{slope:+.1f} KB an activation",
+        "memory after warming up, at the end": f"{steady[0].resident_kb / 1024:.1f} MB, "
+        f"{steady[-1].resident_kb / 1024:.1f} MB",
+        **{
+            f"trend of {what} after warming up": f"{slope:+.1f} {unit} an activation"
+            for what, (slope, _, unit) in trends.items()
+        },
     }
     lines = [f"| {what} | {figure} |" for what, figure in rows.items()]
     head = f"{minutes:.1f} minutes, one process that awaits `deploy()` and `rollback()`."
