@@ -11,11 +11,12 @@ import pytest
 import trio.testing
 from anyio import create_task_group, sleep
 
+from hover_async.aws.answers import Answer
 from hover_async.aws.errors import AnswerLost, NotSent, RateLimited, ServiceFault
 from hover_async.aws.objects import START_AT_ONCE, Credentials, Elsewhere, Objects
 from hover_async.aws.retry import NEVER, SAME_BYTES
 from hover_async.aws.signing import Key
-from hover_async.aws.wire import Answer, BrokenOff, NoConnection, Place, Wire
+from hover_async.aws.wire import BrokenOff, NoConnection, Place, Wire
 from hover_async.errors import (
     AccessDenied,
     AwsError,
@@ -75,8 +76,8 @@ class FakeWire:
         return answer
 
 
-async def anybody(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
-    return Key("AK2" if is_expired else "AK", "secret")
+async def anybody(expired: Key | None) -> Key:
+    return Key("AK2" if expired else "AK", "secret")
 
 
 def over(wire: FakeWire, credentials: Credentials = anybody, *, at_once: int = 64) -> Objects:
@@ -181,8 +182,8 @@ async def test_credentials_are_asked_for_each_request() -> None:
     """Credentials that are refreshed meanwhile sign the next request, with their token."""
     keys = [Key("A1", "one", "token/1"), Key("A2", "two", "token/2")]
 
-    async def refreshed(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
-        assert not is_expired
+    async def refreshed(expired: Key | None) -> Key:
+        assert not expired
         return keys.pop(0)
 
     wire = FakeWire(error(500, "InternalError"), PUT)
