@@ -42,8 +42,9 @@ def conceal(error: BaseException, *secrets: str) -> None:
 
 def _known(secrets: Sequence[str]) -> re.Pattern[str]:
     long = [secret.rstrip("=") for secret in secrets if len(secret) >= SHORTEST_SECRET]
-    pattern = "|".join("".join(map(_escaped, secret)) for secret in long)
-    return re.compile(pattern or "(?!)", re.IGNORECASE)  # hexadecimal digits are of either case
+    written = "|".join("".join(map(_escaped, secret)) for secret in long)
+    padded = f"(?:{written}){_escaped('=')}*" if written else "(?!)"
+    return re.compile(padded, re.IGNORECASE)  # hexadecimal digits are of either case
 
 
 def _escaped(char: str) -> str:

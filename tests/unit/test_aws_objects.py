@@ -77,6 +77,7 @@ class FakeWire:
 
 
 async def anybody(expired: Key | None) -> Key:
+    assert expired in {None, Key("AK", "secret")}
     return Key("AK2" if expired else "AK", "secret")
 
 
@@ -103,6 +104,14 @@ async def test_a_put_carries_all_that_is_asked() -> None:
         "x-amz-expected-bucket-owner: 42",
     ):
         assert f"\r\n{line}\r\n" in head
+
+
+@pytest.mark.parametrize("asked", [PUT_PARAMETERS, {"Body": BODY}])
+async def test_an_answer_may_name_the_checksum(asked: Mapping[str, Any]) -> None:
+    """The checksum that was sent is as good as none, and one where none was sent is S3's own."""
+    headers = {"etag": '"e"', "x-amz-checksum-sha256": PUT_PARAMETERS["ChecksumSHA256"]}
+    answer = await over(FakeWire(Answer(200, headers, b""))).call(NEVER, "PutObject", "k", **asked)
+    assert answer == {"ETag": '"e"'}
 
 
 async def test_a_copy_names_its_source() -> None:
@@ -143,6 +152,13 @@ async def test_a_part_says_of_which_upload() -> None:
         (error(200, "InternalError"), ServiceFault, "InternalError"),
         (Answer(502, {}, b"<html>bad gateway</html>"), ServiceFault, "502"),
         (Answer(200, {"content-type": "text/html"}, b"<html>log in</html>"), AnswerLost, ""),
+        (
+            Answer(200, {"content-type": "Text/HTML; charset=utf-8", "etag": '"p"'}, b"<Errors>"),
+            AnswerLost,
+            "",
+        ),
+        (Answer(200, {"etag": '"e"'}, b"<Error>"), ServiceFault, "200"),
+        (Answer(200, {"etag": '"e"', "x-amz-checksum-sha256": "b3RoZXI="}, b""), AnswerLost, ""),
         (NoConnection("refused"), NotSent, ""),
         (BrokenOff("reset"), AnswerLost, ""),
     ],
