@@ -106,6 +106,7 @@ async def test_what_nobody_asked_for(pause_s: float, *, is_tls: bool) -> None:
     """Bytes on a connection without a request are the answer to none: the next takes another."""
     stray = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
     said = anyio.Event()
+    on_the_first = []
 
     async def behave(number: int, stream: ByteStream) -> None:
         await taken(stream)
@@ -120,12 +121,13 @@ async def test_what_nobody_asked_for(pause_s: float, *, is_tls: bool) -> None:
             await stream.send(OK + stray)
         said.set()
         with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-            await stream.receive()
+            on_the_first.append(await stream.receive())
 
     async with served(behave, is_tls=is_tls) as wire:
         await wire.send(HEAD, b"abc")
         await said.wait()
         assert (await wire.send(HEAD, b"abc")).status == 200
+    assert not on_the_first
 
 
 async def test_a_connection_that_was_closed_meanwhile() -> None:
