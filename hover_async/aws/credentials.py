@@ -6,9 +6,8 @@ RuntimeError, and such without an access key in whatever the signer then trips o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aioboto3
 from aiohttp import ClientError as ConnectionBroken
 from anyio import Lock
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hover_async.aws.errors import LOGIN, translate
 from hover_async.aws.signing import Key
 from hover_async.errors import CredentialsError
+
+if TYPE_CHECKING:
+    import aioboto3
 
 UNTYPED = (RuntimeError, TypeError, ValueError, KeyError, OSError, ConnectionBroken)
 """What botocore lets out of a provider besides its own errors."""
