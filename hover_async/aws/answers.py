@@ -57,7 +57,8 @@ async def read_answer(receive: Receive) -> tuple[Answer, bool]:
     elif "content-length" in headers:
         if not COUNT.fullmatch(headers["content-length"]):
             raise ValueError("the answer's content-length is no number")
-        body = await stream.take(int(headers["content-length"]))
+        size = int(headers["content-length"])
+        body = await stream.take(size) if size else b""
     else:
         body, is_kept = await stream.rest(), False
     return Answer(status, headers, body), is_kept and not stream.has_more
@@ -123,6 +124,7 @@ class _Stream:
         return taken
 
     async def take(self, size: int) -> bytes:
+        """The next bytes, as many as asked."""
         if size > LARGEST_ANSWER_BYTES:
             raise ValueError("the answer is longer than any of S3's")
         while len(self._held) < size:
@@ -133,22 +135,20 @@ class _Stream:
 
     async def rest(self) -> bytes:
         """All up to the end of the stream."""
-        while await self._receive_more():
+        while await self._more(may_end=True):
             pass
         taken = bytes(self._held)
         self._held.clear()
         return taken
 
-    async def _more(self) -> None:
-        if not await self._receive_more():
-            raise ConnectionError("the connection was closed before the answer")
-
-    async def _receive_more(self) -> bool:
+    async def _more(self, *, may_end: bool = False) -> bool:
         if self._received_bytes:  # who sends without a pause must not hold up the others
             await checkpoint()
         data = await self._receive()
         self._received_bytes += len(data)
         if self._received_bytes > LARGEST_ANSWER_BYTES:
             raise ValueError("the answer does not end")
+        if not data and not may_end:
+            raise ConnectionError("the connection was closed before the answer")
         self._held += data
         return bool(data)
