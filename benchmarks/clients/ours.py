@@ -28,8 +28,8 @@ from hover_async.values import BuildId
 BEFORE, NOW = BuildId("b20261125T063100Z-00000001"), BuildId("b20261125T063200Z-00000002")
 
 
-async def key(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
-    del is_expired
+async def key(expired: Key | None) -> Key:
+    del expired
     return Key("AKIDEXAMPLE", "a-secret")
 
 

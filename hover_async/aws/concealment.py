@@ -7,7 +7,7 @@ Signature Version 4 signing", AWS IAM User Guide), and a proxy's page may quote 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 HIDDEN = "***"
 TOKEN = re.compile(
@@ -17,8 +17,16 @@ TOKEN = re.compile(
 """A session token behind its name, as a header, a query, JSON or XML has it."""
 
 
-def conceal(error: BaseException) -> None:
-    """Take the session token out of the error and of those it came from, as they may be shown."""
+SHORTEST_SECRET = 16
+"""What is shorter is none of AWS's (a local AWS takes `test`), and stands in other words."""
+
+
+def conceal(error: BaseException, *secrets: str) -> None:
+    """Take the session token out of the error and of those it came from, as they may be shown.
+
+    And `secrets`, whatever stands before them, and as URLs, JSON and XML write them.
+    """
+    known = _known(secrets)
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -26,21 +34,38 @@ def conceal(error: BaseException) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        one.args = tuple(_concealed(argument) for argument in one.args)
+        one.args = tuple(_concealed(argument, known) for argument in one.args)
         for name, value in vars(one).items():
-            setattr(one, name, _concealed(value))
+            setattr(one, name, _concealed(value, known))
         waiting += [one.__cause__, one.__context__]
 
 
-def _concealed(value: object) -> object:
+def _known(secrets: Sequence[str]) -> re.Pattern[str]:
+    long = [secret.rstrip("=") for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    written = "|".join("".join(map(_escaped, secret)) for secret in long)
+    padded = f"(?:{written}){_escaped('=')}*" if written else "(?!)"
+    return re.compile(padded, re.IGNORECASE)  # hexadecimal digits are of either case
+
+
+def _escaped(char: str) -> str:
+    """A pattern for the character, itself or escaped once or more."""
+    if char.isalnum():
+        return char
+    code, plain = ord(char), re.escape(char)
+    in_url, in_json = f"%(?:25)*{code:02x}", rf"\\+(?:{plain}|u{code:04x})"
+    in_xml = f"&(?:amp;)*#(?:0*{code}|x0*{code:x});"
+    return f"(?:{plain}|{in_url}|{in_json}|{in_xml})"
+
+
+def _concealed(value: object, known: re.Pattern[str]) -> object:
     match value:
         case str():
-            return TOKEN.sub(rf"\1{HIDDEN}", value)
+            return known.sub(HIDDEN, TOKEN.sub(rf"\1{HIDDEN}", value))
         case bytes():
-            return TOKEN.sub(rf"\1{HIDDEN}", value.decode("latin-1")).encode("latin-1")
+            return str(_concealed(value.decode("latin-1"), known)).encode("latin-1")
         case Mapping():
-            return {key: _concealed(one) for key, one in value.items()}
+            return {key: _concealed(one, known) for key, one in value.items()}
         case list():
-            return [_concealed(one) for one in value]
+            return [_concealed(one, known) for one in value]
         case _:
             return value

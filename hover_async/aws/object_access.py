@@ -1,4 +1,4 @@
-"""Where objects are sent without the SDK: the place, its certificates, and the credentials."""
+"""Where objects are sent without the SDK: the place and its certificates."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import aioboto3
-from botocore.exceptions import BotoCoreError
 from botocore.httpsession import where
 from botocore.utils import get_environ_proxies
 
-from hover_async.aws.errors import translate
+from hover_async.aws.credentials import SessionCredentials
 from hover_async.aws.objects import Objects
-from hover_async.aws.signing import Key
 from hover_async.aws.wire import Place, open_wire
-from hover_async.errors import CredentialsError, Rejected
+from hover_async.errors import Rejected
 
 
 @asynccontextmanager
@@ -44,34 +41,13 @@ async def open_objects(
     )
     prefix = f"{url.path.rstrip('/')}/{bucket}/" if is_by_path else "/"
     async with open_wire(place) as wire:
-        yield Objects(wire, _Credentials(session).key, region=region, prefix=prefix)
-
-
-class _Credentials:
-    """The session's, which refresh themselves before they end."""
-
-    def __init__(self, session: aioboto3.Session) -> None:
-        self._session = session._session  # noqa: SLF001 - aioboto3 publishes no way to it
-        self._found: Any = None
-
-    async def key(self, is_expired: bool) -> Key:  # noqa: FBT001 - a callback's only word
-        """With `is_expired` they are looked for anew, where the SDK looks: a file may be newer."""
-        try:
-            if is_expired:
-                providers = self._session.get_component("credential_provider")
-                self._found = await providers.load_credentials()
-            found = self._found or await self._session.get_credentials()
-            if found is None:
-                raise CredentialsError("there are no credentials any more")
-            frozen = await found.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise translate(error, "refreshing credentials", "") from error
-        return Key(frozen.access_key, frozen.secret_key, frozen.token)
+        credentials = SessionCredentials(session)
+        yield Objects(wire, credentials.key, region=region, prefix=prefix)
 
 
 def _tls(session: aioboto3.Session) -> ssl.SSLContext:
     """As the SDK verifies: against the bundle that is configured, or its own."""
-    configured = session._session.get_config_variable("ca_bundle")  # noqa: SLF001 - as above
+    configured = session._session.get_config_variable("ca_bundle")  # noqa: SLF001 - aioboto3 publishes no way to it
     bundle = Path(configured or os.environ.get("REQUESTS_CA_BUNDLE") or where())
     try:
         return ssl.create_default_context(

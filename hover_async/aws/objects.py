@@ -21,16 +21,17 @@ from anyio import Event, current_time
 from botocore.exceptions import ClientError
 from botocore.history import get_global_history_recorder
 
+from hover_async.aws.answers import Answer as HttpAnswer
+from hover_async.aws.concealment import conceal
 from hover_async.aws.errors import AnswerLost, NotSent, RateLimited, hint_of, translate
 from hover_async.aws.retry import Policy, repeated
 from hover_async.aws.service import Answer
 from hover_async.aws.signing import Key, Signer, quoted
-from hover_async.aws.wire import Answer as HttpAnswer
 from hover_async.aws.wire import BrokenOff, NoConnection, Wire
 from hover_async.errors import CredentialsError
 
-Credentials = Callable[[bool], Awaitable[Key]]
-"""The credentials as they are now; with True found anew, for AWS calls the last ones expired."""
+Credentials = Callable[[Key | None], Awaitable[Key]]
+"""The credentials as they are now; given the key that AWS calls expired, another if there is."""
 
 MOST_AT_ONCE = 160
 """What a deploy has in hand at most: `UploadLimits`, and some room."""
@@ -102,16 +103,25 @@ class Objects:
         request = _Request(operation, key, query, headers, body)
 
         async def send() -> Answer:
+            key = await self._credentials(None)
             try:
-                return await self._send(request, await self._credentials(False))
+                return await self._send(request, key)
             except CredentialsError as error:
                 if error.aws_code not in EXPIRED:
                     raise
-            return await self._send(request, await self._credentials(True))
+            return await self._send(request, await self._credentials(key))
 
         return await repeated(policy, send)
 
     async def _send(self, request: _Request, key: Key) -> Answer:
+        """Whatever it raises shows nothing of `key`, which the other side may have sent back."""
+        try:
+            return await self._send_in_turn(request, key)
+        except Exception as error:
+            conceal(error, key.secret, key.token or "")
+            raise
+
+    async def _send_in_turn(self, request: _Request, key: Key) -> Answer:
         turn = await self._pace.turn()
         try:
             head = self._signer.head(
@@ -212,11 +222,12 @@ class Pace:
 
 def _read(answer: HttpAnswer, request: _Request) -> Answer:
     """The answer as the SDK gives it; S3 may tell of a failed copy inside a 200."""
-    said = dict(ELEMENT.findall(answer.body)) if b"<Error" in answer.body[:512] else {}
-    if answer.status < FAILED and not said:
-        if "etag" not in answer.headers and b"<CopyObjectResult" not in answer.body:
-            raise request.failed(AnswerLost, "a page was answered, and not by S3")
-        return {"ETag": answer.headers.get("etag", "")}
+    is_error = b"<Error" in answer.body[:512]
+    if answer.status < FAILED:
+        _check_whose(answer, request, is_error=is_error)
+        if not is_error:
+            return {"ETag": answer.headers.get("etag", "")}
+    said = dict(ELEMENT.findall(answer.body)) if is_error else {}
     code = _text(said, b"Code") or str(answer.status)
     if answer.status in REDIRECTS or code in REDIRECTS:
         raise Elsewhere(code)
@@ -228,6 +239,17 @@ def _read(answer: HttpAnswer, request: _Request) -> Answer:
     }
     response: Any = {"Error": error, "ResponseMetadata": about}
     raise translate(ClientError(response, request.operation), request.operation, f"'{request.key}'")
+
+
+def _check_whose(answer: HttpAnswer, request: _Request, *, is_error: bool) -> None:
+    """S3 never answers these calls with HTML; a gateway may, with a 200 and an ETag of its own."""
+    is_html = answer.headers.get("content-type", "").lower().startswith("text/html")
+    is_marked = is_error or "etag" in answer.headers or b"<CopyObjectResult" in answer.body
+    if is_html or not is_marked:
+        raise request.failed(AnswerLost, "a page was answered, and not by S3")
+    sent = request.headers.get("x-amz-checksum-sha256")
+    if sent and answer.headers.get("x-amz-checksum-sha256", sent) != sent:
+        raise request.failed(AnswerLost, "the answer is about other bytes: its checksum differs")
 
 
 def _text(said: Mapping[bytes, bytes], name: bytes) -> str:

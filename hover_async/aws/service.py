@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from hover_async.aws.concealment import conceal
+from hover_async.aws.credentials import is_unusable, unusable
 from hover_async.aws.errors import AnswerLost, RateLimited, hint_of, translate
 from hover_async.aws.pacing import Pacers
 from hover_async.aws.retry import READ, Policy, repeated
@@ -93,6 +94,10 @@ class Service:
             answer = _Told(await sent, operation, subject)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, operation, subject) from error
+        except (RuntimeError, TypeError) as error:
+            if is_unusable(error):
+                raise unusable(error, operation, subject) from error
+            raise
         except UNREADABLE as error:
             conceal(error)
             raise AnswerLost(

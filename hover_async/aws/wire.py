@@ -2,7 +2,8 @@
 
 A client for all of HTTP spends more on a small file than the file does (docs/uploads.md has the
 figures). This one does what sending objects needs: connections that are kept and used again,
-TLS by the socket itself, answers that are short. Everything else of AWS goes through aioboto3.
+TLS by the socket itself, answers that are short (`answers.py` reads them). Everything else of AWS
+goes through aioboto3.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from anyio import fail_after, getaddrinfo, wait_readable, wait_writable
+from anyio.lowlevel import checkpoint
+
+from hover_async.aws.answers import Answer, read_answer
 
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 60
@@ -28,8 +32,6 @@ WRITE_BYTES = 256 * 1024
 READ_BYTES = 64 * 1024
 TOGETHER_BYTES = 64 * 1024
 """Up to this, head and body are one write: one record of TLS, one packet train."""
-LARGEST_ANSWER_BYTES = 1024 * 1024
-
 
 Address = tuple[int, tuple[object, ...]]
 """A family and what `connect` takes."""
@@ -62,14 +64,6 @@ class Place:
         return host if self.port == usual else f"{host}:{self.port}"
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-
-
 class Wire:
     """Connections to one place, opened as they are needed and kept until `close`."""
 
@@ -85,16 +79,24 @@ class Wire:
         A kept connection may have been closed by the other side at this very moment; then the
         request goes out again on a new one. Raises `NoConnection` or `BrokenOff`.
         """
-        if self._idle:
-            connection = self._idle.pop()
+        if kept := self._kept():
             with suppress(Closed):
-                return await self._exchange(connection, head, body)
+                return await self._exchange(kept, head, body)
         return await self._exchange(await self._open(), head, body)
 
     def close(self) -> None:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+
+    def _kept(self) -> _Connection | None:
+        """The one last used that is fit for a request; those found unfit are closed."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_silent():
+                return connection
+            connection.close()
+        return None
 
     async def _exchange(self, connection: _Connection, head: bytes, body: bytes) -> Answer:
         is_kept = False
@@ -205,6 +207,19 @@ class _Connection:
             else:
                 return
 
+    def is_silent(self) -> bool:
+        """False once the other side has closed the connection, or said what nobody asked for.
+
+        Such bytes (a 408 for the idle, an answer sent twice) would be taken for the next answer.
+        """
+        try:
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            pass
+        return False
+
     async def exchange(self, head: bytes, body: bytes) -> tuple[Answer, bool]:
         """The answer, and whether the connection may be used again.
 
@@ -217,9 +232,9 @@ class _Connection:
                 await self._write(head)
                 await self._write(body)
         except OSError:  # refused in the middle of the body: the answer may be there already
-            answer, _ = await self._answer()
+            answer, _ = await read_answer(self._read)
             return answer, False
-        return await self._answer()
+        return await read_answer(self._read)
 
     async def _write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -230,9 +245,12 @@ class _Connection:
                 await wait_writable(self._socket)
             except ssl.SSLWantReadError:
                 await wait_readable(self._socket)
+            else:
+                if left:  # a link that takes all at once must not hold up the others
+                    await checkpoint()
 
     async def _read(self) -> bytes:
-        """Some more bytes; raises `ConnectionError` at the end of the stream."""
+        """Some more bytes; none at the end of the stream."""
         while True:
             try:
                 data = self._socket.recv(READ_BYTES)
@@ -241,56 +259,4 @@ class _Connection:
             except ssl.SSLWantWriteError:
                 await wait_writable(self._socket)
             else:
-                if not data:
-                    raise ConnectionError("the connection was closed before the answer")
                 return data
-
-    async def _answer(self) -> tuple[Answer, bool]:
-        read = b""
-        while True:
-            while (end := read.find(b"\r\n\r\n")) < 0:
-                read = _limited(read + await self._read())
-            status, headers = _parsed(read[:end])
-            read = read[end + 4 :]
-            if status >= 200:  # noqa: PLR2004 - below are mere announcements
-                break
-        is_kept = headers.get("connection", "").lower() != "close"
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            return Answer(status, headers, await self._chunks(read)), is_kept
-        length = int(headers.get("content-length", 0))
-        while len(read) < length:
-            read = _limited(read + await self._read())
-        return Answer(status, headers, read[:length]), is_kept
-
-    async def _chunks(self, read: bytes) -> bytes:
-        """A chunked body to its end; S3 sends its errors so."""
-        body = b""
-        while True:
-            while (end := read.find(b"\r\n")) < 0:
-                read += await self._read()
-            size = int(read[:end].partition(b";")[0], 16)
-            read = read[end + 2 :]
-            while len(read) < size + 2:
-                read += await self._read()
-            body = _limited(body + read[:size])
-            read = read[size + 2 :]
-            if size == 0:
-                return body
-
-
-def _parsed(head: bytes) -> tuple[int, Mapping[str, str]]:
-    first, *lines = head.decode("latin-1").split("\r\n")
-    version, _, rest = first.partition(" ")
-    if not version.startswith("HTTP/1."):
-        raise ValueError("the answer is not HTTP/1.1")
-    headers = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    return int(rest[:3]), headers
-
-
-def _limited(read: bytes) -> bytes:
-    if len(read) > LARGEST_ANSWER_BYTES:
-        raise ValueError("the answer does not end")
-    return read

@@ -11,11 +11,12 @@ import pytest
 import trio.testing
 from anyio import create_task_group, sleep
 
+from hover_async.aws.answers import Answer
 from hover_async.aws.errors import AnswerLost, NotSent, RateLimited, ServiceFault
 from hover_async.aws.objects import START_AT_ONCE, Credentials, Elsewhere, Objects
 from hover_async.aws.retry import NEVER, SAME_BYTES
 from hover_async.aws.signing import Key
-from hover_async.aws.wire import Answer, BrokenOff, NoConnection, Place, Wire
+from hover_async.aws.wire import BrokenOff, NoConnection, Place, Wire
 from hover_async.errors import (
     AccessDenied,
     AwsError,
@@ -75,8 +76,9 @@ class FakeWire:
         return answer
 
 
-async def anybody(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
-    return Key("AK2" if is_expired else "AK", "secret")
+async def anybody(expired: Key | None) -> Key:
+    assert expired in {None, Key("AK", "secret")}
+    return Key("AK2" if expired else "AK", "secret")
 
 
 def over(wire: FakeWire, credentials: Credentials = anybody, *, at_once: int = 64) -> Objects:
@@ -102,6 +104,14 @@ async def test_a_put_carries_all_that_is_asked() -> None:
         "x-amz-expected-bucket-owner: 42",
     ):
         assert f"\r\n{line}\r\n" in head
+
+
+@pytest.mark.parametrize("asked", [PUT_PARAMETERS, {"Body": BODY}])
+async def test_an_answer_may_name_the_checksum(asked: Mapping[str, Any]) -> None:
+    """The checksum that was sent is as good as none, and one where none was sent is S3's own."""
+    headers = {"etag": '"e"', "x-amz-checksum-sha256": PUT_PARAMETERS["ChecksumSHA256"]}
+    answer = await over(FakeWire(Answer(200, headers, b""))).call(NEVER, "PutObject", "k", **asked)
+    assert answer == {"ETag": '"e"'}
 
 
 async def test_a_copy_names_its_source() -> None:
@@ -142,6 +152,13 @@ async def test_a_part_says_of_which_upload() -> None:
         (error(200, "InternalError"), ServiceFault, "InternalError"),
         (Answer(502, {}, b"<html>bad gateway</html>"), ServiceFault, "502"),
         (Answer(200, {"content-type": "text/html"}, b"<html>log in</html>"), AnswerLost, ""),
+        (
+            Answer(200, {"content-type": "Text/HTML; charset=utf-8", "etag": '"p"'}, b"<Errors>"),
+            AnswerLost,
+            "",
+        ),
+        (Answer(200, {"etag": '"e"'}, b"<Error>"), ServiceFault, "200"),
+        (Answer(200, {"etag": '"e"', "x-amz-checksum-sha256": "b3RoZXI="}, b""), AnswerLost, ""),
         (NoConnection("refused"), NotSent, ""),
         (BrokenOff("reset"), AnswerLost, ""),
     ],
@@ -181,8 +198,8 @@ async def test_credentials_are_asked_for_each_request() -> None:
     """Credentials that are refreshed meanwhile sign the next request, with their token."""
     keys = [Key("A1", "one", "token/1"), Key("A2", "two", "token/2")]
 
-    async def refreshed(is_expired: bool) -> Key:  # noqa: FBT001 - as it is called
-        assert not is_expired
+    async def refreshed(expired: Key | None) -> Key:
+        assert not expired
         return keys.pop(0)
 
     wire = FakeWire(error(500, "InternalError"), PUT)

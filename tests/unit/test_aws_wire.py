@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import pytest
-from anyio.abc import ByteStream, SocketAttribute
+import trustme
+from anyio.abc import ByteStream, Listener, SocketAttribute
+from anyio.streams.tls import TLSListener
 
 from hover_async.aws import wire as wire_module
 from hover_async.aws.wire import BrokenOff, NoConnection, Place, Wire, open_wire
@@ -30,7 +33,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 @asynccontextmanager
-async def served(behaviour: Behaviour) -> AsyncIterator[Wire]:
+async def served(behaviour: Behaviour, *, is_tls: bool = False) -> AsyncIterator[Wire]:
     """A wire to a server on this machine."""
     numbers = iter(range(1000))
 
@@ -38,13 +41,27 @@ async def served(behaviour: Behaviour) -> AsyncIterator[Wire]:
         async with stream:
             await behaviour(next(numbers), stream)
 
-    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no query of Django
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as plain:
+        port = plain.extra(SocketAttribute.local_port)  # noqa: S610 - no query of Django
+        listener: Listener[ByteStream] = plain
+        tls = None
+        if is_tls:
+            tls, ours = certified()
+            listener = TLSListener(plain, ours, standard_compatible=False)
         async with anyio.create_task_group() as server:
             server.start_soon(listener.serve, attend)
-            async with open_wire(Place("127.0.0.1", port, None)) as wire:
+            async with open_wire(Place("127.0.0.1", port, tls)) as wire:
                 yield wire
             server.cancel_scope.cancel()
+
+
+def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For a client, and for the server that it trusts."""
+    authority = trustme.CA()
+    client, server = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.configure_trust(client)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    return client, server
 
 
 async def taken(stream: ByteStream, size: int = len(HEAD) + 3) -> None:
@@ -67,7 +84,8 @@ def answers(*each: bytes) -> Behaviour:
     return behave
 
 
-async def test_a_connection_is_used_again() -> None:
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+async def test_a_connection_is_used_again(*, is_tls: bool) -> None:
     """Requests that follow one another share a connection."""
     connections = []
 
@@ -75,11 +93,41 @@ async def test_a_connection_is_used_again() -> None:
         connections.append(number)
         await answers(OK, OK, OK)(number, stream)
 
-    async with served(behave) as wire:
+    async with served(behave, is_tls=is_tls) as wire:
         for _ in range(3):
             answer = await wire.send(HEAD, b"abc")
             assert (answer.status, answer.headers["etag"]) == (200, '"e"')
     assert connections == [0]
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("pause_s", [0.0, 0.02], ids=["at once", "later"])
+async def test_what_nobody_asked_for(pause_s: float, *, is_tls: bool) -> None:
+    """Bytes on a connection without a request are the answer to none: the next takes another."""
+    stray = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+    said = anyio.Event()
+    on_the_first = []
+
+    async def behave(number: int, stream: ByteStream) -> None:
+        await taken(stream)
+        if number:
+            await stream.send(OK)
+            return
+        if pause_s:
+            await stream.send(OK)
+            await anyio.sleep(pause_s)
+            await stream.send(stray)
+        else:
+            await stream.send(OK + stray)
+        said.set()
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            on_the_first.append(await stream.receive())
+
+    async with served(behave, is_tls=is_tls) as wire:
+        await wire.send(HEAD, b"abc")
+        await said.wait()
+        assert (await wire.send(HEAD, b"abc")).status == 200
+    assert not on_the_first
 
 
 async def test_a_connection_that_was_closed_meanwhile() -> None:
@@ -147,6 +195,21 @@ async def test_what_is_no_answer(answer: bytes) -> None:
         if answer.startswith((b"SSH", b"HTTP/1.1 two")):
             with pytest.raises(BrokenOff):
                 await wire.send(HEAD, b"abc")
+
+
+async def test_an_answer_that_ends_with_its_connection() -> None:
+    """What neither counts its bytes nor sends them in chunks is read to the end."""
+
+    async def behave(number: int, stream: ByteStream) -> None:
+        del number
+        await taken(stream)
+        await stream.send(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n<Error>")
+        await stream.send(b"</Error>")
+
+    async with served(behave) as wire:
+        for _ in range(2):
+            answer = await wire.send(HEAD, b"abc")
+            assert (answer.status, answer.body) == (403, b"<Error></Error>")
 
 
 async def test_refused_in_the_middle_of_a_large_body() -> None:
