@@ -104,22 +104,25 @@ def _overview(entries: Sequence[Entry], columns: Columns) -> Table:
 
 
 def _print_timings(entries: Sequence[Entry], console: Console) -> None:
-    """A column for every step that any of them had, in the order in which they began.
-
-    What is too wide for the screen goes on in a further table.
-    """
-    began: dict[str, float] = {}
-    for entry in entries:
-        for timed in entry.activated.steps if entry.activated else ():
-            began[timed.step] = max(timed.start_s, began.get(timed.step, 0.0))
+    """A column for every step that any of them had; too wide, it goes on in a further table."""
     parts: list[list[str]] = [[]]
-    for name in ["kind", "total", *sorted(began, key=lambda name: began[name])]:
+    for name in ["kind", "total", *_steps(entries)]:
         longer = _timings(entries, [*parts[-1], name], STACKED)
         if parts[-1] and _width(longer, console) > console.width:
             parts.append([])
         parts[-1].append(name)
     for names in parts:
         _print_fitting(partial(_timings, entries, names), console)
+
+
+def _steps(entries: Sequence[Entry]) -> Sequence[str]:
+    """In the order in which they began in the run that had most of them; then those of others."""
+    runs = [entry.activated.steps for entry in entries if entry.activated]
+    began: dict[str, None] = {}
+    for steps in sorted(runs, key=len, reverse=True):
+        for timed in sorted(steps, key=lambda timed: timed.start_s):
+            began.setdefault(timed.step)
+    return list(began)
 
 
 def _timings(entries: Sequence[Entry], names: Sequence[str], columns: Columns) -> Table:

@@ -43,6 +43,19 @@ def test_a_line_tells_what_when_who_and_how_long() -> None:
     assert "3 (1), 12 (1)" in line
 
 
+def test_the_longest_run_says_which_step_comes_first() -> None:
+    """However long after its beginning the same step began in another run."""
+    slow, whole = entry(Kind.DEPLOY), entry(Kind.DEPLOY)
+    assert slow.activated
+    assert whole.activated
+    one = replace(slow.activated, steps=[StepTime("push", 90.0, 1.0), StepTime("check", 0.0, 1.0)])
+    three = [*whole.activated.steps, StepTime("health", 30.0, 1.0)]
+    two = replace(whole.activated, steps=three)
+    found = History("dev", BUILD, [replace(slow, activated=one), replace(whole, activated=two)])
+    heading = next(line for line in shown(found, timings=True).splitlines() if "total" in line)
+    assert heading.split()[-4:] == ["push", "stack", "health", "check"]
+
+
 def test_timings_are_columns_in_the_order_of_the_steps() -> None:
     """A rollback has none of a deploy's: its cells are empty."""
     found = History("dev", BUILD, [entry(Kind.ROLLBACK), entry(Kind.DEPLOY)])
