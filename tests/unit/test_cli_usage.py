@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 import pytest
 
 from hover_async.cli.main import cli
-from hover_async.errors import BuildMissing, ProjectError, UsageError
+from hover_async.errors import BuildMissing, HoverError, ProjectError, UsageError
 
+ROOT = Path(__file__).resolve().parents[2]
 IN_A_PROJECT = [
     *(["deploy"], ["doctor"], ["releases"], ["rollback"], ["recover"], ["unlock"]),
     *(["deploy", "dev"], ["doctor", "dev"], ["build", "dev"], ["iam", "deployer"]),
@@ -65,3 +67,17 @@ def test_a_mistyped_command_is_recognised(typed: str, meant: str) -> None:
     with pytest.raises(click.UsageError) as caught:
         cli(["xyzzy"], standalone_mode=False)
     assert "Did you mean" not in caught.value.format_message()
+
+
+def test_every_exit_code_of_a_deploy_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """In `deploy --help` and in docs/deploy.md: those of all failures, success, and no other."""
+    kinds = [HoverError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    codes = {0, *(kind.exit_code for kind in kinds)}
+    with pytest.raises(SystemExit):
+        cli(["deploy", "--help"])
+    told = re.findall(r"^ {4}(\d+) {2,}\S", capsys.readouterr().out, re.MULTILINE)
+    table = (ROOT / "docs/deploy.md").read_text().partition("| exit code | |")[2]
+    rows = re.findall(r"^\| (\d+) \|", table, re.MULTILINE)
+    assert {int(code) for code in told} == {int(code) for code in rows} == codes
