@@ -7,7 +7,7 @@ A page has a marked place for each kind of figure:
 
 `write_section(Path("docs/reliability.md"), "kills", table, command="make prove-kills")` replaces
 what stands between the two, and adds when, from which commit, on what machine and how it was
-measured.
+measured. Where there is nothing to write it says that, and which command measures it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,13 @@ def write_section(page: Path, name: str, markdown: str, *, command: str) -> None
     _, ended, after = rest.partition(end)
     if not (found and ended) or begin in rest:
         raise NoSuchPlace(f"{page} needs one place between '{begin}' and '{end}'")
-    body = f"{begin}\n\n{markdown.strip()}\n\n{_origin(command)}\n\n{end}"
+    told = f"{markdown.strip()}\n\n{_origin(command)}" if markdown.strip() else _not_yet(command)
+    body = f"{begin}\n\n{told}\n\n{end}"
     page.write_text(before + body + after)
+
+
+def _not_yet(command: str) -> str:
+    return f"*Not measured yet: `{command}` does.*"
 
 
 def _origin(command: str) -> str:

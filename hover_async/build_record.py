@@ -32,6 +32,7 @@ class BuildRecord:
     """A whole build. `image` is its local name, `image_id` the engine's id behind that name.
 
     `manifest_hash` covers the manifest alone: two builds of an unchanged manifest share it.
+    `git_revision` ends with `-dirty` where files differed from that commit.
     """
 
     stage: str

@@ -38,11 +38,11 @@
     │   ├── CommandFailed               a deploy command failed
     │   ├── HealthFailed                the new version does not answer its health request
     │   └── StepTimedOut                a wait reached its deadline
-    ├── LockHeld                        exit 3: another deploy of this stage is running
+    ├── LockHeld                        exit 3: another run holds the stage's lock, or has taken it
     ├── ActivationRestored              exit 4: the flip failed and every alias was put back
     ├── ActivationMixed                 exit 5: the flip failed and could not be undone everywhere
     │   └── AliasesElsewhere            ... aliases were moved by somebody else since
-    ├── WorkersNotStarted               live, but the workers of new functions are still off
+    ├── WorkersNotStarted               live, but not all workers, schedules and queues are yet
     ├── OutputLost                      what came of the work could not be written down
     ├── LocalError                      the local AWS cannot be started or used
     └── Interrupted                     exit 130: stopped by a signal; nothing live has changed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hover_async.api.target import Target
-from hover_async.errors import BuildMissing, StageMismatch, UsageError
+from hover_async.errors import BuildMissing, ProjectError, StageMismatch, UsageError
 from hover_async.events import Reporter, Warned
 
 if TYPE_CHECKING:
@@ -15,7 +15,24 @@ if TYPE_CHECKING:
     from hover_async.values import Lane
 
 
+def require_project(root: Path) -> None:
+    """Raises `ProjectError` unless `root` is a directory that has stages, or had."""
+    where = root
+    with suppress(OSError):  # of a working directory that is gone
+        where = root.absolute()
+    if not root.is_dir():
+        raise ProjectError(f"'{where}' is not a directory", hint="-C names the Laravel project")
+    if not (root / ".hover").is_dir():
+        raise ProjectError(
+            f"'{where}' has no .hover directory: no stage was ever made there",
+            hint="go to the Laravel project's root, or name it with -C; its first stage is made by "
+            "'hover-async stage new PROJECT STAGE'",
+        )
+
+
 def manifest_path(root: Path, stage: str) -> Path:
+    """Where the manifest of `stage` is, or would be. Raises `UsageError` for what is no project."""
+    require_project(root)
     if not stage or "/" in stage or stage.startswith("."):
         raise UsageError(f"'{stage}' is no stage name", hint="a stage is a file .hover/STAGE.yml")
     return root / ".hover" / f"{stage}.yml"
@@ -25,6 +42,7 @@ def only_stage(root: Path) -> str:
     """The stage that is meant where none is named: the build's, or the only one there is."""
     from hover_async.build_record import read_record
 
+    require_project(root)
     with suppress(BuildMissing):
         return read_record(root).stage
     stages = sorted(file.stem for file in (root / ".hover").glob("*.yml"))
@@ -33,7 +51,7 @@ def only_stage(root: Path) -> str:
     if not stages:
         raise UsageError(
             f"there is no stage in '{root / '.hover'}'",
-            hint="go to the project's directory, or make one: 'hover-async stage new'",
+            hint="'hover-async stage new PROJECT STAGE' makes one",
         )
     raise UsageError(
         f"no STAGE is given, and there is no build (stages here: {', '.join(stages)})",
@@ -52,6 +70,7 @@ def order_of(root: Path, stage: str | None, target: Target, *, lane: Lane | None
     from hover_async.deploy.lock import Holder
     from hover_async.manifest import load_manifest
 
+    require_project(root)
     record = read_record(root)
     if stage is not None and stage != record.stage:
         raise StageMismatch(

@@ -61,7 +61,7 @@ async def build_stage(
     await _warn_of_emulation(manifest, engine, report)
     for sentence in advice(manifest):
         report(Warned(sentence))
-    now = datetime.now(UTC)
+    revision, now = await git_revision(project), datetime.now(UTC)
     details = BuildDetails(BuildId.new(now), now.isoformat(), manifest.as_written)
     with workspace(project) as fresh:
         plan = ImagePlan(
@@ -87,7 +87,7 @@ async def build_stage(
             architecture=image.architecture,
             manifest_hash=details.manifest_hash,
             created_at=now,
-            git_revision=await git_revision(project),
+            git_revision=revision,
         )
         write_record(project, record, out=NEW)
         fresh.publish()

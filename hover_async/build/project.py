@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from anyio import run_process
+from anyio import move_on_after, run_process
 
 from hover_async.build_record import HOVER
 from hover_async.errors import ProjectError
@@ -13,6 +13,14 @@ from hover_async.secrets.envelope import parse_envelope
 from hover_async.secrets.files import Places
 
 _IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+DIRTY = "-dirty"
+"""As `git describe --dirty` says it."""
+GIT_DEADLINE_S = 10
+_GIT_STATUS = (
+    *("git", "--no-optional-locks", "status", "--porcelain=v2", "--branch"),
+    *("--", ".", f":(exclude){HOVER}/out*"),
+)
+_COMMIT = b"# branch.oid "
 _GIT_REVISION = re.compile(rb"[0-9a-f]{40,64}")
 
 
@@ -57,11 +65,26 @@ def require_buildable(project: Path, stage: str, dockerfile: str) -> str:
         ) from failure
 
 
-async def git_revision(project: Path) -> str | None:
-    """The commit the project is at; None outside of git, or where git is not installed."""
+async def git_revision(project: Path, *, deadline_s: float = GIT_DEADLINE_S) -> str | None:
+    """The commit the project is at, with `-dirty` behind it where files of the project differ.
+
+    Ignored files do not count, nor what builds leave. None outside of git, before the first commit,
+    where git is not installed, and where it has not told in time.
+    """
     try:
-        answer = await run_process(["git", "-C", str(project), "rev-parse", "HEAD"], check=False)
+        with move_on_after(deadline_s):
+            answer = await run_process(_GIT_STATUS, check=False, cwd=project)
+            return _revision(answer.stdout)
     except OSError:
+        pass
+    return None
+
+
+def _revision(status: bytes) -> str | None:
+    """Of what `git status --porcelain=v2 --branch` prints: headers, then a line for each change."""
+    lines = status.splitlines()
+    commits = [line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)]
+    if len(commits) != 1 or not _GIT_REVISION.fullmatch(commits[0]):
         return None
-    found = answer.stdout.strip()
-    return found.decode() if _GIT_REVISION.fullmatch(found) else None
+    is_dirty = any(not line.startswith(b"#") for line in lines)
+    return f"{commits[0].decode()}{DIRTY if is_dirty else ''}"

@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from hover_async.cli.options import lane_of, lane_option, located, says_where, waits_for_the_lock
+from hover_async.cli.options import (
+    chooses_the_lane,
+    lane_of,
+    located,
+    says_where,
+    waits_for_the_lock,
+)
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, tell_of_lost_output, to_whoever_listens
 from hover_async.cli.run import run
@@ -16,7 +22,7 @@ from hover_async.cli.timeline import timeline
 @click.command()
 @click.argument("stage", required=False)
 @says_where
-@lane_option
+@chooses_the_lane
 @click.option(
     "--timeline",
     "picture",
@@ -28,7 +34,8 @@ from hover_async.cli.timeline import timeline
 def deploy(
     stage: str | None,
     *,
-    direct: bool | None,
+    direct: bool,
+    stack: bool,
     picture: str | None,
     wait_s: float,
     as_json: bool,
@@ -39,9 +46,10 @@ def deploy(
     \b
     Exit codes:
       0    live: every function is at its new version
-      1    failed; nothing live has changed
-      2    usage or manifest error
-      3    another deploy of this stage is running
+      1    failed; nothing live has changed, unless the message says that the
+           build is live and its workers are not all started (deploy it again)
+      2    wrong usage, project, manifest or build, or a damaged record
+      3    another run holds the lock, or has taken it away before the flip
       4    the flip failed and was put back: nothing live has changed
       5    the flip failed and functions are mixed; each is named
       130  interrupted; nothing live has changed
@@ -50,11 +58,12 @@ def deploy(
     from hover_async.cli.summary import print_summary
 
     with reporter(as_json=as_json) as report, timeline(picture, report) as told:
+        lane = lane_of(direct=direct, stack=stack)
         place = located(**where)
         deployment = run(
             lambda: api.deploy(
                 stage,
-                lane=lane_of(direct=direct),
+                lane=lane,
                 wait_s=wait_s,
                 report=told,
                 **place,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +16,7 @@ from hover_async.cli.run import run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hover_async.doctor.diagnosis import Diagnosis
+    from hover_async.doctor.diagnosis import Diagnosis, Result
 
 MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 
@@ -31,7 +33,7 @@ def doctor(stage: str | None, *, as_json: bool, **where: Any) -> None:
     \b
     Exit codes:
       0    nothing failed; warnings do not count
-      1    a check failed
+      1    a check failed (or the local AWS was meant, and none runs)
       2    usage or manifest error
       130  interrupted
     """
@@ -60,14 +62,29 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for result in diagnosis.results:
-        sign, style = MARKS[result.health]
-        dim = "dim" if result.health == "ok" else ""
-        table.add_row(Text(f"{sign} {result.health}", style), result.check, Text(result.found, dim))
-        if result.advice:
-            table.add_row("", "", Text(f"→ {result.advice}", "cyan"))
+    for finding, checks in _alike(diagnosis.results):
+        sign, style = MARKS[finding.health]
+        dim = "dim" if finding.health == "ok" else ""
+        name = checks[0] if len(checks) == 1 else f"{len(checks)} checks"
+        table.add_row(Text(f"{sign} {finding.health}", style), name, Text(finding.found, dim))
+        if len(checks) > 1:
+            table.add_row("", "", Text(", ".join(checks), "dim"))
+        if finding.advice:
+            table.add_row("", "", Text(f"→ {finding.advice}", "cyan"))
     console.print(table)
     failed, warned = diagnosis.count(Health.FAILED), diagnosis.count(Health.WARNING)
     counts = [f"{failed} failed"] * bool(failed) + [f"{warned} to look at"] * bool(warned)
     told = ", ".join(counts) or "all is well"
     console.print(Text(f"\nstage '{diagnosis.stage}': {told}", "bold red" if failed else "bold"))
+
+
+def _alike(results: Sequence[Result]) -> Iterator[tuple[Result, Sequence[str]]]:
+    """Each finding with the checks that found it: what all of AWS's say is told once."""
+
+    def finding(result: Result) -> tuple[str, ...]:
+        name = result.check if result.health == "ok" else ""
+        return (result.health, result.found, result.advice or "", name)
+
+    for _, group in groupby(results, finding):
+        alike = list(group)
+        yield alike[0], [result.check for result in alike]

@@ -5,6 +5,7 @@ Each command is a file of its own, imported when it is called, so that `--help` 
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from hover_async.errors import HoverError, ImageBuildFailed, Interrupted
+from hover_async.errors import HoverError, ImageBuildFailed, Interrupted, ProjectError
 from hover_async.version import __version__
 
 OUTPUT_LINES = 20
@@ -42,6 +43,15 @@ class _Commands(click.Group):
         del ctx
         return sorted(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches
+
+        if args[0] not in COMMANDS and (close := get_close_matches(args[0], COMMANDS, n=1)):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in COMMANDS:
@@ -58,12 +68,22 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hover-async")
-def cli() -> None:
+@click.option("-C", "project", metavar="DIRECTORY", help="Go there first.")
+def cli(*, project: str | None) -> None:
     """Takes a Laravel application live on AWS Lambda.
 
     A stage is a file .hover/STAGE.yml. 'build' makes it deployable, 'deploy' takes it live: nothing
     a visitor meets has changed until every function flips to its new version.
     """
+    if project is None:
+        return
+    try:
+        os.chdir(project)
+    except OSError as error:
+        raise ProjectError(
+            f"'{project}' cannot be entered: {error.strerror}",
+            hint="-C names the Laravel project",
+        ) from error
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from hover_async.errors import UsageError
 from hover_async.values import Lane
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -66,16 +67,26 @@ def located(*, local: bool, profile: str | None, project: str) -> dict[str, Any]
     return {"project": project, "profile": profile, "target": target}
 
 
-lane_option = click.option(
-    "--direct/--stack",
-    default=None,
-    help="How functions get the image: each by itself, where nothing else changes; or by the stack."
-    "  [default: the manifest's deploy.code]",
-)
+def chooses_the_lane(command: C) -> C:
+    """`--direct` and `--stack`, for `lane_of`."""
+    for option in (
+        click.option("--stack", is_flag=True, help="Functions get the image by the stack."),
+        click.option(
+            "--direct",
+            is_flag=True,
+            help="Functions get the image each by itself, where nothing else changes."
+            "  [default: the manifest's deploy.code]",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
-def lane_of(*, direct: bool | None) -> Lane | None:
-    """What `lane_option` says; None where the manifest decides."""
-    if direct is None:
-        return None
-    return Lane.DIRECT if direct else Lane.STACK
+def lane_of(*, direct: bool, stack: bool) -> Lane | None:
+    """What `chooses_the_lane` gave; None where the manifest decides.
+
+    Raises `UsageError` where both are asked for.
+    """
+    if direct and stack:
+        raise UsageError("--direct and --stack exclude each other", hint="give one, or none")
+    return Lane.DIRECT if direct else Lane.STACK if stack else None

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hover_async.cli.main import fail
-from hover_async.cli.options import lane_of, lane_option, located, says_where
+from hover_async.cli.options import chooses_the_lane, lane_of, located, says_where
 from hover_async.cli.plain import JsonReporter
 from hover_async.cli.reporting import reporter, to_whoever_listens
 from hover_async.cli.run import run
@@ -31,14 +31,15 @@ class _Plan(click.Command):
 @click.command(cls=_Plan)
 @click.argument("stage", required=False)
 @says_where
-@lane_option
+@chooses_the_lane
 @click.option(
     "--json", "as_json", is_flag=True, help="Events and the plan as JSON lines on stdout."
 )
 def plan(
     stage: str | None,
     *,
-    direct: bool | None,
+    direct: bool,
+    stack: bool,
     as_json: bool,
     **where: Any,
 ) -> None:
@@ -59,11 +60,12 @@ def plan(
 
     try:
         with reporter(as_json=as_json, usage_exit_code=FAILED) as report:
+            lane = lane_of(direct=direct, stack=stack)
             place = located(**where)
             found = run(
                 lambda: api.plan(
                     stage,
-                    lane=lane_of(direct=direct),
+                    lane=lane,
                     report=report,
                     **place,
                 )

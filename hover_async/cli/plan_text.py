@@ -59,7 +59,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     """The plan; its last line says whether anything would change."""
     console.print(_head(plan))
     if plan.deploying:
-        console.print(Text(f"! another deploy is running: {plan.deploying}", "bold yellow"))
+        console.print(Text(f"! another run holds the lock: {plan.deploying}", "bold yellow"))
     console.print(_stack_line(plan.stack))
     for note in _notes(plan):
         console.print(Text.assemble("  ", note))

@@ -40,7 +40,7 @@ def recover(
       0    every function serves one build (or there was nothing to do)
       1    failed; no function was moved
       2    usage or manifest error, or a record that cannot be read
-      3    another run has the lock
+      3    another run holds the lock
       5    functions are mixed still; each is named
       130  interrupted; no function was moved
     """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
     from hover_async.deploy.history import Entry, History
 
 SHOWN = 20
-GIT_DIGITS = 10
+GIT_DIGITS = 7
 TO_THE_SECOND = 19
-WIDEST = 1_000
-WORDS = {"", "build", "live since", "kind", "by", "git", "versions"}
-"""The columns that are no numbers."""
+WIDEST, NARROWEST = 1_000, 72
+"""On a screen that is narrower still, columns would vanish."""
+Columns: TypeAlias = Sequence[str]
+SIDE_BY_SIDE: Columns = ("build", "live since")
+STACKED: Columns = ("build, live since",)
 
 
 @click.command()
@@ -67,9 +71,9 @@ def print_history(found: History, console: Console, count: int, *, timings: bool
 
     shown = found.entries[:count]
     if shown and timings:
-        _print_whole(_timings(shown), console)
+        _print_timings(shown, console)
     elif shown:
-        console.print(_overview(shown))
+        _print_fitting(partial(_overview, shown), console)
     else:
         console.print(f"nothing of stage '{found.stage}' was ever live")
     if len(found.entries) > len(shown):
@@ -82,18 +86,16 @@ def print_history(found: History, console: Console, count: int, *, timings: bool
         console.print(Text(told, "yellow"))
 
 
-def _overview(entries: Sequence[Entry]) -> Table:
-    table = _table("build", "live since", "kind", "by", "git", "seconds", "versions")
+def _overview(entries: Sequence[Entry], columns: Columns) -> Table:
+    table = _table(columns, ("kind", "by", "git", "seconds", "versions"), numbers={"seconds"})
     for entry in entries:
         activated, release = entry.activated, entry.release
         versions = activated.versions if activated else release.versions
         table.add_row(
-            "*" if entry.is_live else "",
-            _build(entry),
-            f"{activated.at[:TO_THE_SECOND]}Z" if activated else "",
+            *_first_cells(entry, columns),
             _kind(entry),
             activated.by if activated else "",
-            (release.git_revision or "")[:GIT_DIGITS],
+            _git(release.git_revision),
             f"{activated.seconds:.1f}" if activated else "",
             _versions(versions.values()),
             style="bold" if entry.is_live else "dim" if release.pruned_at else "",
@@ -101,56 +103,99 @@ def _overview(entries: Sequence[Entry]) -> Table:
     return table
 
 
-def _timings(entries: Sequence[Entry]) -> Table:
-    """A column for every step that any of them had, in the order in which they began."""
-    began: dict[str, float] = {}
+def _print_timings(entries: Sequence[Entry], console: Console) -> None:
+    """A column for every step that any of them had; too wide, it goes on in a further table."""
+    parts: list[list[str]] = [[]]
+    for name in ["kind", "total", *_steps(entries)]:
+        longer = _timings(entries, [*parts[-1], name], STACKED)
+        if parts[-1] and _width(longer, console) > console.width:
+            parts.append([])
+        parts[-1].append(name)
+    for names in parts:
+        _print_fitting(partial(_timings, entries, names), console)
+
+
+def _steps(entries: Sequence[Entry]) -> Sequence[str]:
+    """In the order in which they began in the run that had most of them; then those of others."""
+    runs = [entry.activated.steps for entry in entries if entry.activated]
+    began: dict[str, None] = {}
+    for steps in sorted(runs, key=len, reverse=True):
+        for timed in sorted(steps, key=lambda timed: timed.start_s):
+            began.setdefault(timed.step)
+    return list(began)
+
+
+def _timings(entries: Sequence[Entry], names: Sequence[str], columns: Columns) -> Table:
+    table = _table(columns, names, numbers={*names} - {"kind"})
     for entry in entries:
-        for timed in entry.activated.steps if entry.activated else ():
-            began[timed.step] = max(timed.start_s, began.get(timed.step, 0.0))
-    names = sorted(began, key=lambda name: began[name])
-    table = _table("build", "kind", "total", *names)
-    for entry in entries:
-        activated = entry.activated
-        times = {timed.step: timed.seconds for timed in activated.steps} if activated else {}
+        cells = {"kind": _kind(entry)}
+        if entry.activated:
+            cells["total"] = f"{entry.activated.seconds:.1f}"
+            cells |= {timed.step: f"{timed.seconds:.1f}" for timed in entry.activated.steps}
         table.add_row(
-            "*" if entry.is_live else "",
-            entry.release.build_id,
-            activated.kind if activated else "",
-            f"{activated.seconds:.1f}" if activated else "",
-            *(f"{times[name]:.1f}" if name in times else "" for name in names),
+            *_first_cells(entry, columns),
+            *(cells.get(name, "") for name in names),
             style="bold" if entry.is_live else "",
         )
     return table
 
 
-def _print_whole(table: Table, console: Console) -> None:
-    """As wide as it is: with a column for every step, squeezing would leave no number whole."""
+def _print_fitting(draw: Callable[[Columns], Table], console: Console) -> None:
+    """Side by side where there is room, else the time below the build.
+
+    A build id is never broken: it is what one pastes behind `rollback --to`.
+    """
+    table = draw(SIDE_BY_SIDE)
+    if _width(table, console) > console.width:
+        table = draw(STACKED)
     before = console.width
-    console.width = WIDEST
-    console.width = max(before, console.measure(table).maximum)
+    console.width = max(before, min(_width(table, console), NARROWEST))
     console.print(table, crop=False)
     console.width = before
 
 
-def _table(*headings: str) -> Table:
+def _width(table: Table, console: Console) -> int:
+    """With nothing folded, whatever the screen's."""
+    return console.measure(table, options=console.options.update(width=WIDEST)).maximum
+
+
+def _first_cells(entry: Entry, columns: Columns) -> Sequence[str]:
+    build = entry.release.build_id
+    since = f"{entry.activated.at[:TO_THE_SECOND]}Z" if entry.activated else ""
+    cells = [build, since] if columns == SIDE_BY_SIDE else [f"{build}\n{since}".rstrip()]
+    return ["*" if entry.is_live else "", *cells]
+
+
+def _table(whole: Columns, others: Sequence[str], *, numbers: AbstractSet[str]) -> Table:
+    """Those that are `whole`, and `numbers`, are never folded."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("", *headings):
-        is_text = heading in WORDS
-        table.add_column(heading, overflow="fold", justify="left" if is_text else "right")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("", *whole):
+        table.add_column(heading, no_wrap=True)
+    for heading in others:
+        if heading in numbers:
+            table.add_column(heading, no_wrap=True, justify="right")
+        else:
+            table.add_column(heading, overflow="fold")
     return table
 
 
-def _build(entry: Entry) -> str:
-    return f"{entry.release.build_id}{' (pruned)' if entry.release.pruned_at else ''}"
-
-
 def _kind(entry: Entry) -> str:
+    """As `deploy`, `rollback, recovered` or `deploy, pruned`."""
     if entry.activated is None:
-        return ""
-    return f"{entry.activated.kind}{', recovered' if entry.activated.recovered_by else ''}"
+        return "pruned" if entry.release.pruned_at else ""
+    words = [str(entry.activated.kind)]
+    words += ["recovered"] * bool(entry.activated.recovered_by)
+    words += ["pruned"] * bool(entry.release.pruned_at)
+    return ", ".join(words)
+
+
+def _git(revision: str | None) -> str:
+    """As `git describe --dirty` shortens it."""
+    commit, dash, mark = (revision or "").partition("-")
+    return f"{commit[:GIT_DIGITS]}{dash}{mark}"
 
 
 def _versions(versions: Iterable[str]) -> str:

@@ -40,7 +40,7 @@ def rollback(
       0    live: every function is at its version of that release
       1    failed; nothing live has changed
       2    usage or manifest error, or a release that cannot be gone back to
-      3    another run has the lock
+      3    another run holds the lock, or has taken it away before the flip
       4    the flip failed and was put back: nothing live has changed
       5    the flip failed and functions are mixed; each is named
       130  interrupted; nothing live has changed

@@ -40,8 +40,10 @@ def unlock(
     \b
     Exit codes:
       0    the lock is free (or was)
+      1    failed; the lock is as it was
       2    usage or manifest error, or nobody to ask and no --yes
       3    the lock is held by a run that may be alive
+      130  interrupted
     """
     from hover_async import api
 

@@ -3,6 +3,9 @@
 #3 [assets 2/4] RUN npm ci
 #3 added 312 packages
 #3 DONE
+#4 CACHED [assets 3/4] COPY . .
+
+A step out of the cache is one line, a step's command too; empty lines of its output are left out.
 """
 
 from __future__ import annotations
@@ -66,11 +69,12 @@ class BuildProgress:
         step = self._steps.get(vertex.digest)
         if step is None:
             lines = Lines(partial(self._output, vertex.digest))
-            step = _Step(len(self._steps) + 1, vertex.name, lines)
+            step = _Step(len(self._steps) + 1, " ".join(vertex.name.split()), lines)
             self._steps[vertex.digest] = step
         if vertex.started and not step.announced:
             step.announced = True
-            self._tell(step, step.name)
+            step.completed = vertex.cached and vertex.completed
+            self._tell(step, f"CACHED {step.name}" if step.completed else step.name)
 
     def _print(self, log: Log) -> None:
         step = self._steps.get(log.vertex)
@@ -80,7 +84,8 @@ class BuildProgress:
     def _output(self, digest: str, text: str) -> None:
         step = self._steps[digest]
         step.tail.append(text)
-        self._tell(step, text)
+        if text.strip():
+            self._tell(step, text)
 
     def _end(self, vertex: Vertex) -> None:
         step = self._steps[vertex.digest]

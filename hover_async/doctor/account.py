@@ -206,8 +206,8 @@ async def _stack(patient: Patient, cloud: Cloud) -> Finding:
 async def _lock(cloud: Cloud) -> Finding:
     holder = await running_deploy(cloud.documents)
     if holder:
-        return warning(f"another deploy is running: {holder}", "wait until it ends")
-    return ok("no other deploy is running")
+        return warning(f"it is held: {holder}", "wait until that run ends: 'deploy --wait' does")
+    return ok("nobody holds it")
 
 
 async def _certificate(patient: Patient, cloud: Cloud) -> Finding:

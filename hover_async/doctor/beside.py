@@ -94,7 +94,8 @@ def _kept(group: PlannedLogs) -> str:
 def _counted(fates: Sequence[QueueFate | LogsFate]) -> str:
     """`2 stay as they are, 1 to be made`."""
     counts = Counter(map(str, fates))
-    return ", ".join(f"{counts[fate]:,} {told}" for fate, told in TOLD.items() if fate in counts)
+    told = {**TOLD, "stays": "stays as it is"} if counts["stays"] == 1 else TOLD
+    return ", ".join(f"{counts[fate]:,} {words}" for fate, words in told.items() if counts[fate])
 
 
 async def _secrets_key(patient: Patient, cloud: Cloud) -> Finding:

@@ -17,7 +17,7 @@ PROGRAM = re.compile(r"<!-- program:.*?```python\n(.*?)```", re.DOTALL)
 def test_the_program_in_the_readme_deploys(
     project: Path, hover_async: HoverAsync, local_aws: LocalAws
 ) -> None:
-    """The README's program, as it stands there, takes a build live."""
+    """The README's program, as it stands there, takes a build live, and tells a warning."""
     found = PROGRAM.search((ROOT / "README.md").read_text())
     assert found
     program = found.group(1)
@@ -25,6 +25,7 @@ def test_the_program_in_the_readme_deploys(
     stage = Stage("readme", project, HoverAsync(project, hover_async.environment), local_aws)
     stage.manifest(r"hover-example(?!-base)", stage.name)
     build_id = stage.build("--skip-tests")
+    stage.edit(".hover/dev.yml", lambda text: text + "# changed since it was built\n")
     done = subprocess.run(
         [sys.executable, "-c", program, str(project)],
         env=hover_async.environment,
@@ -38,3 +39,4 @@ def test_the_program_in_the_readme_deploys(
     assert last.startswith(f"{build_id} is live at http://")
     assert build_id in fetch(last.split()[-1]).text
     assert "activate: " in done.stdout
+    assert f"warning: '.hover/dev.yml' has changed since {build_id} was built" in done.stdout

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hover_async.build.dockerfile import targets
-from hover_async.build.project import require_buildable
+from hover_async.build.project import git_revision, require_buildable
 from hover_async.build.public_files import prepare_public_files
 from hover_async.build.workspace import BuildDetails, workspace
 from hover_async.build_record import (
@@ -183,6 +186,47 @@ def test_a_directory_without_hover_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"no \.hover") as failure:
         require_buildable(tmp_path, "dev", "Dockerfile")
     assert "stage new" in (failure.value.hint or "")
+
+
+def test_the_revision_says_whether_files_differ_from_the_commit(project: Path) -> None:
+    """A changed file or a new one makes it dirty; an ignored one, another directory's, or what a
+    build leaves does not."""
+    root, shop = project, project / "shop"
+    assert anyio.run(git_revision, root) is None
+    git = ["git", "-C", str(root), "-c", "user.name=ann", "-c", "user.email=ann@example.com"]
+
+    def run(*arguments: str) -> str:
+        return subprocess.check_output([*git, *arguments], text=True).strip()
+
+    run("init", "--quiet")
+    shop.mkdir()
+    (shop / "artisan").write_text("<?php")
+    (shop / ".gitignore").write_text("vendor/")
+    assert anyio.run(git_revision, shop) is None
+    run("add", ".")
+    run("commit", "--quiet", "--message", "first")
+    commit = run("rev-parse", "HEAD")
+    for harmless in (shop / "vendor/x.php", shop / ".hover/out.new/a.css", root / "elsewhere"):
+        harmless.parent.mkdir(parents=True, exist_ok=True)
+        harmless.write_text("")
+    assert anyio.run(git_revision, shop) == commit
+    (shop / "new.php").write_text("<?php")
+    assert anyio.run(git_revision, shop) == f"{commit}-dirty"
+    (shop / "new.php").unlink()
+    (shop / "artisan").write_text("changed")
+    assert anyio.run(git_revision, shop) == f"{commit}-dirty"
+
+
+def test_a_build_goes_on_where_git_does_not_answer(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not installed, or hangs, is no revision."""
+    (project / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (project / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{project}:/usr/bin:/bin")
+    assert anyio.run(partial(git_revision, project, deadline_s=0.2)) is None
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert anyio.run(git_revision, project) is None
 
 
 def test_secrets_in_plain_text_are_refused(project: Path) -> None:

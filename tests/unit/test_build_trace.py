@@ -67,20 +67,22 @@ def vertex(
 
 
 def test_progress_reads_like_docker_build() -> None:
-    """Steps are numbered and named once, their output follows, the end is said; own steps hide."""
+    """Steps are numbered and named once, their output follows, the end is said; own steps hide.
+
+    What only fills the log does too: empty lines, and a cached step's second line.
+    """
     lines: list[str] = []
     progress = BuildProgress(lines.append)
     progress(Trace([vertex("i", "[internal] load build context")], []))
-    progress(Trace([vertex("a", "[1/2] RUN a", started=False), vertex("b", "[2/2] RUN b")], []))
-    progress(Trace([], [Log("b", b"half"), Log("b", b" line\nnext"), Log("none", b"x\n")]))
+    progress(Trace([vertex("a", "[1/2] RUN a", started=False), vertex("b", "[2/2] RUN  \t b")], []))
+    progress(Trace([], [Log("b", b"half"), Log("b", b" line\n\n \nnext"), Log("none", b"x\n")]))
     progress(Trace([vertex("a", "[1/2] RUN a", completed=True, cached=True)], []))
     progress(Trace([vertex("b", "[2/2] RUN b", completed=True)], []))
     progress(Trace([vertex("b", "[2/2] RUN b", completed=True)], []))
     assert lines == [
         "#3 [2/2] RUN b",
         "#3 half line",
-        "#2 [1/2] RUN a",
-        "#2 CACHED",
+        "#2 CACHED [1/2] RUN a",
         "#3 next",
         "#3 DONE",
     ]

@@ -45,6 +45,22 @@ def test_all_is_well() -> None:
     assert "all is well" in text(Diagnosis("dev", ILL.results[:1]))
 
 
+def test_what_many_checks_say_is_told_once() -> None:
+    """Offline, one sentence for all that asks AWS; each keeps its name, and is counted."""
+    offline = [
+        Result("region", Health.FAILED, "no answer", "check the network"),
+        *(Result(f"check-{n}", Health.WARNING, "could not check: see 'region'") for n in range(9)),
+        Result("lock", Health.OK, "none"),
+        Result("queues", Health.OK, "none"),
+    ]
+    told = text(Diagnosis("dev", offline))
+    assert told.count("could not check") == 1
+    assert "9 checks" in told
+    assert all(result.check in told for result in offline)
+    assert told.count("✓ ok") == 2
+    assert "1 failed, 9 to look at" in told
+
+
 def test_it_fits_a_narrow_terminal() -> None:
     """Long findings fold."""
     assert max(len(line) for line in text(ILL, width=60).splitlines()) <= 60

@@ -157,7 +157,7 @@ def test_what_stands_in_the_way_stands_out() -> None:
     told = text(ill)
     assert "! a deploy cannot begin: it is stuck; get it out" in told
     assert "! Lambda would refuse it: is an index" in told
-    assert "! another deploy is running: ada@laptop" in told
+    assert "! another run holds the lock: ada@laptop" in told
 
 
 def changed(before: str | None, after: str | None) -> str:
@@ -288,5 +288,5 @@ def test_a_failure_is_a_json_line_of_its_own(tmp_path: Path) -> None:
     """With `--json` it is `Failed` where a plan is `Planned`."""
     ended = run(tmp_path, "--json")
     line = json.loads(ended.stdout)
-    assert (line["event"], line["exit_code"], line["code"]) == ("Failed", 1, "build-missing")
+    assert (line["event"], line["exit_code"], line["code"]) == ("Failed", 1, "project")
     assert ended.returncode == 1

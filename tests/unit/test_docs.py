@@ -44,6 +44,15 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     assert [link for link in links if not (file.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["reliability.md", "performance.md"])
+def test_no_place_for_figures_is_empty(page: str) -> None:
+    """What was not measured yet says so, and which command or test does."""
+    text = (ROOT / "docs" / page).read_text()
+    places = re.findall(r"<!-- figures: (.*?) -->(.*?)<!-- end of figures: \1 -->", text, re.DOTALL)
+    assert len(places) == text.count("<!-- figures: ")
+    assert [name for name, figures in places if "`" not in figures] == []
+
+
 def test_every_check_of_the_doctor_is_documented() -> None:
     """docs/doctor.md has a row for each check by its name, and for no other."""
     text = (ROOT / "docs" / "doctor.md").read_text()

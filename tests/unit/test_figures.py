@@ -40,6 +40,13 @@ def test_a_section_is_replaced_and_says_where_it_comes_from(page: Path) -> None:
     assert "between\n\n<!-- figures: b -->\n<!-- end of figures: b -->\n" in text
 
 
+def test_no_figures_are_said_to_be_none(page: Path) -> None:
+    """An empty table would look like a broken page."""
+    write_section(page, "a", "\n", command="make bench")
+    place = page.read_text().partition("<!-- figures: a -->")[2].partition("<!--")[0]
+    assert place.strip() == "*Not measured yet: `make bench` does.*"
+
+
 @pytest.mark.parametrize("name", ["c", "a -->"])
 def test_a_place_that_is_not_there_is_told(page: Path, name: str) -> None:
     """A page without the place stays as it was."""
