@@ -307,9 +307,9 @@ async def running_deploy(documents: Documents) -> Holder | None:
 def held_by(holder: Holder | None) -> LockHeld:
     who = str(holder) if holder else f"something that is not this program (see {LOCK_KEY})"
     return LockHeld(
-        f"another deploy of this stage is running: {who}",
-        hint="wait until it ends ('deploy --wait' does); a lock whose run died is taken over a "
-        "minute later",
+        f"another run holds the lock of this stage: {who}",
+        hint="--wait waits until that run ends, and goes on after a minute if it was killed; if it "
+        "is certainly dead, 'hover-async unlock --force' takes the lock away at once",
     )
 
 

@@ -82,6 +82,8 @@ def test_waiting_ends_with_the_name_of_the_holder(stage: Stage) -> None:
         with pytest.raises(LockHeld) as caught:
             await beside(lambda ready: held_for(stage, 1_000, ready), stage, 100)
         assert "deploying b1" in str(caught.value)
+        assert "--wait" in str(caught.value.hint)
+        assert "unlock" in str(caught.value.hint)
         assert caught.value.exit_code == 3
         return anyio.current_time() - began
 
