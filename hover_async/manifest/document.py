@@ -42,6 +42,10 @@ class Document:
     is_readable: bool = True
     """False: it is no YAML, or too much of it; there is nothing to look at in `data`."""
     _nodes: int = 0
+    _constructor: yaml.constructor.SafeConstructor = field(
+        default_factory=yaml.constructor.SafeConstructor, repr=False
+    )
+    """Of this file alone: it keeps every node that it has ever made a value of."""
 
     @classmethod
     def read(cls, file: str, text: str) -> Document:
@@ -133,7 +137,7 @@ class Document:
         if node.tag not in _PLAIN:
             return self._refuse(path, _no_tag(node))
         try:
-            value: Data = _CONSTRUCTOR.construct_object(node)
+            value: Data = self._constructor.construct_object(node)
         except (ValueError, OverflowError, yaml.constructor.ConstructorError):
             return self._refuse(path, f"{shown(text)} is no number that can be read")
         if isinstance(value, float) and not math.isfinite(value):
@@ -144,9 +148,6 @@ class Document:
         self.found(path, message)
         self.unread.add(path)
         return None
-
-
-_CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
 
 def dotted(path: Path) -> str:

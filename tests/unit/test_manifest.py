@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -314,3 +315,12 @@ def test_nothing_else_needs_pydantic() -> None:
         "assert 'pydantic' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_nothing_of_a_file_is_kept(tmp_path: Path) -> None:
+    """A program that deploys again and again does not grow by what it has read."""
+    file = tmp_path / "dev.yml"
+    file.write_text(yaml.safe_dump(REQUIRED))
+    load_manifest(file)
+    gc.collect()
+    assert not [kept for kept in gc.get_objects() if isinstance(kept, yaml.Node)]
