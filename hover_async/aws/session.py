@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import aioboto3
 from aiobotocore.config import AioConfig
-from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import BotoCoreError
 
 from hover_async.aws.change_sets import CloudFormationChangeSets
@@ -27,13 +24,13 @@ from hover_async.aws.pacing import Pacers, shared_pacers
 from hover_async.aws.queues import SqsQueues
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
+from hover_async.aws.sdk import USER_AGENT, kept_alive, new_session
 from hover_async.aws.service import Service
 from hover_async.aws.stacks import CloudFormationStacks
 from hover_async.aws.storage import S3Assets, S3Documents
 from hover_async.errors import CredentialsError, EndpointUnreachable, Rejected
 from hover_async.ports import Cloud, Keys
 from hover_async.values import Architecture
-from hover_async.version import __version__
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 25
@@ -47,8 +44,6 @@ INVOKE_READ_TIMEOUT_S = LONGEST_INVOCATION_S + 60
 """Above every function's own timeout; each invocation has its own, shorter deadline."""
 FEW_CONNECTIONS = 32
 """For the APIs that are asked for little at a time."""
-KEEP_ALIVE_AFTER_S = 30
-"""NAT gateways forget a silent connection after 350 s; a command may be silent for 900."""
 
 
 @asynccontextmanager
@@ -71,7 +66,7 @@ async def open_cloud(
     """
     endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
     async with AsyncExitStack() as clients:
-        opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
+        opener = _Opener(new_session(region, profile, endpoint_url), clients, region, endpoint_url)
         sts = await opener.open("sts")
         identity = await _identify(sts, profile, endpoint_url, region)
         s3 = await opener.open("s3", connections=max_connections)
@@ -144,7 +139,7 @@ async def open_keys(
     """
     endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or None
     async with AsyncExitStack() as clients:
-        opener = _Opener(_session(region, profile, endpoint_url), clients, region, endpoint_url)
+        opener = _Opener(new_session(region, profile, endpoint_url), clients, region, endpoint_url)
         await _identify(await opener.open("sts"), profile, endpoint_url, region)
         yield KmsKeys(await opener.open("kms", read_timeout_s=QUICK_READ_TIMEOUT_S), tags=tags)
 
@@ -218,13 +213,13 @@ class _Opener:
         pacers: Pacers | None = None,
     ) -> Service:
         config = AioConfig(
-            http_session_cls=_kept_alive,
+            http_session_cls=kept_alive,
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=read_timeout_s,
             max_pool_connections=connections,
             retries={"total_max_attempts": 1, "mode": "standard"},  # retry.py repeats, not botocore
             s3={"addressing_style": "path" if self.endpoint_url else "auto"},
-            user_agent_extra=f"hover-async/{__version__}",
+            user_agent=USER_AGENT,
             # None: those of the environment, which must not stand between us and this machine
             proxies={} if self.endpoint_url and _is_loopback(self.endpoint_url) else None,
         )
@@ -242,36 +237,6 @@ class _Opener:
                 hint="give a whole URL, such as http://localhost:4566",
             ) from error
         return Service(client, pacers=pacers)
-
-
-def _kept_alive(
-    *args: Any, connector_args: Mapping[str, Any] | None = None, **options: Any
-) -> AIOHTTPSession:
-    """aiobotocore's HTTP session, with the keep-alive sockets that it does not pass on itself."""
-    sockets = {"socket_factory": _open_socket}
-    return AIOHTTPSession(*args, connector_args={**(connector_args or {}), **sockets}, **options)
-
-
-def _open_socket(address: tuple[Any, ...]) -> socket.socket:
-    family, kind, protocol, *_ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setblocking(False)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):  # Linux's names; others keep their defaults
-        if hasattr(socket, name):
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), KEEP_ALIVE_AFTER_S)
-    return opened
-
-
-def _session(region: str, profile: str | None, endpoint_url: str | None) -> aioboto3.Session:
-    anybody = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    given = profile or os.environ.get("AWS_ACCESS_KEY_ID") or not endpoint_url
-    try:
-        return aioboto3.Session(
-            region_name=region, profile_name=profile, **({} if given else anybody)
-        )
-    except BotoCoreError as error:
-        raise translate(error, "finding credentials", "") from error
 
 
 async def _expiry(session: aioboto3.Session) -> datetime | None:

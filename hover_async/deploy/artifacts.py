@@ -24,7 +24,7 @@ from hover_async.deploy.provision import Stack
 from hover_async.deploy.publish import Published, Versions, publish_versions
 from hover_async.deploy.push import DeployableImage, push_image
 from hover_async.deploy.queues import StandingQueues
-from hover_async.deploy.releases import live_build, tell_of_unrecorded
+from hover_async.deploy.releases import live_build, tell_of_unrecorded, was_released
 from hover_async.deploy.templates import Templates, plan_templates
 from hover_async.deploy.update_stack import update_stack
 from hover_async.deploy.upload import UploadedAssets, upload_assets
@@ -57,7 +57,9 @@ async def make_artifacts(
             )
         assets_stand.set()
         await locked.wait()  # until then a rival may have taken them away again
-        if not await stands_already(order.assets, build_id, cloud.assets, cloud.documents):
+        if await was_released(cloud.documents, build_id) and not await stands_already(
+            order.assets, build_id, cloud.assets, cloud.documents
+        ):
             return await upload_assets(
                 order.assets, build_id, cloud.assets, cloud.documents, report
             )

@@ -64,6 +64,11 @@ async def live_release(documents: Documents) -> LiveRelease | None:
     return LiveRelease(build_id, release.environment if release else None)
 
 
+async def was_released(documents: Documents, build_id: BuildId) -> bool:
+    """Whether it ever went live: only then may a deploy of another build take it away."""
+    return await documents.read(release_key(build_id)) is not None
+
+
 async def live_manifest(documents: Documents) -> Manifest | None:
     """The manifest that the stack is made of while this is live, if it can be read."""
     return manifest_of(await documents.read(LIVE_KEY))

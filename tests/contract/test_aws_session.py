@@ -237,7 +237,7 @@ async def test_local_urls(ministack: LocalAws) -> None:
 
 def test_sockets_are_kept_alive() -> None:
     """A connection that is silent for minutes is kept open by the system."""
-    from hover_async.aws.session import _open_socket
+    from hover_async.aws.sdk import _open_socket
 
     with _open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as opened:
         assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -176,8 +176,8 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "assets are looked at again under the lock",
         "deploy/artifacts.py",
-        "        if not await stands_already(order.assets, ",
-        "        if not uploaded and not await stands_already(order.assets, ",
+        "        if await was_released(cloud.documents, build_id) and not await",
+        "        if not uploaded and not await",
         PRUNE,
         "rival_prunes",
     ),
