@@ -25,6 +25,7 @@ from hover_async.aws.logs import CloudWatchLogGroups
 from hover_async.aws.object_access import open_objects
 from hover_async.aws.pacing import Pacers, shared_pacers
 from hover_async.aws.queues import SqsQueues
+from hover_async.aws.redaction import quieten_the_sdk, redact_answers
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
 from hover_async.aws.service import Service
@@ -241,6 +242,7 @@ class _Opener:
                 f"'{self.endpoint_url}' is no endpoint: {error}",
                 hint="give a whole URL, such as http://localhost:4566",
             ) from error
+        redact_answers(client)
         return Service(client, pacers=pacers)
 
 
@@ -264,6 +266,7 @@ def _open_socket(address: tuple[Any, ...]) -> socket.socket:
 
 
 def _session(region: str, profile: str | None, endpoint_url: str | None) -> aioboto3.Session:
+    quieten_the_sdk()
     anybody = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     given = profile or os.environ.get("AWS_ACCESS_KEY_ID") or not endpoint_url
     try:

@@ -22,7 +22,7 @@ from hover_async.errors import (
 from hover_async.ports import Alias, Cloud, Functions, FunctionState, Invocation, StackEvent
 from hover_async.testing import Fault
 from hover_async.values import FunctionName, Version
-from tests.process import guards, interleavings, matrix, schedules
+from tests.process import canaries, canary_runs, guards, interleavings, matrix, schedules
 from tests.process.invariants import FLIP, violations, watch
 from tests.process.trial import Trial, replayed, trial_of
 
@@ -66,6 +66,15 @@ def test_schedules(seed: int) -> None:
 def test_interleavings(seed: int, *, is_locked: bool) -> None:
     """Rivals never leave mixed builds beside an exit 0, with the lock and without it."""
     assert interleavings.result_of(seed, is_locked=is_locked).broken == []
+
+
+def test_canaries(tmp_path: Path) -> None:
+    """No secret is seen anywhere, by a search that sees what is meant to be seen."""
+    ways = {way: canary_runs.WAYS[way] for way in ("success", "command failed", "flip refused")}
+    echoes = ("a page, without names", "its answer, cut", "its answer, of a gateway")
+    search = canaries.measured(tmp_path, ways=ways, echoes=echoes, commands=["deploy"])
+    assert search.found == set()
+    assert search.blind() == []
 
 
 def test_a_seed_gives_the_same_run() -> None:
