@@ -135,7 +135,8 @@ class Search:
             "each time. Each was seen where it belongs: signing, at the registry, at the proxy, in "
             "the image, opened. The control word stands in names and messages that are meant to "
             f"be seen; the same search finds it in {seen} of {len(Surface)} surfaces, and each "
-            f"secret in each of {leaks_of_each} ways to leak it.\n\n"
+            f"secret in each of {leaks_of_each} ways to leak it. Real images, containers and their "
+            "logs are searched by `tests/e2e/test_secrets.py`.\n\n"
             f"{self.table()}"
         )
 

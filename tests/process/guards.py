@@ -404,6 +404,14 @@ GUARDS: Sequence[Guard] = (
         "canaries",
     ),
     Guard(
+        "no error moves a terminal's cursor",
+        "cli/main.py",
+        'click.echo(f"{code}: {_printable(error.message)}", err=True)',
+        'click.echo(f"{code}: {error.message}", err=True)',
+        PROOFS,
+        "hostile_manifests",
+    ),
+    Guard(
         "a queue of another stage is not taken",
         "deploy/queues.py",
         "    if owner in {None, manifest.name}:\n",

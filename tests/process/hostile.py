@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.figures import ROOT, write_section
-from tests.process import hostile_assets, hostile_manifests
+from tests.process import hostile_archives, hostile_assets, hostile_manifests
 from tests.process.hostile_case import Ended, table
 from tests.process.onlookers import require_sight
 
@@ -32,7 +32,8 @@ def told_of_assets(ended: Sequence[Ended]) -> str:
         f"directory {read} were read.** *Opened*: by a name that was a planned file's, found to be "
         f"another one, and closed unread ({opened}). The kernel counts both (inotify), and a read "
         "on purpose is seen; besides, what was sent is searched for what stands in them. Exit "
-        "codes are the command's; no case gave a traceback.\n\n"
+        "codes are the command's; no case gave a traceback. *archive*: what a build takes out of "
+        "an image.\n\n"
         f"{table(ended, with_outside=True)}"
     )
 
@@ -43,9 +44,10 @@ def told_of_manifests(ended: Sequence[Ended]) -> str:
         f"**{sum(one.count for one in ended):,} cases, {_broken(ended)} not as promised.** Each "
         "ends with an error that has a code and a hint, without a traceback and without a control "
         f"character on the terminal; the slowest took {max(one.seconds for one in ended):.1f} s. "
-        f"{refused} rows are refused with the line and the column; what is taken is text and nothing else: its "
-        "template has no more resources and no other intrinsic functions than that of a plain "
-        f"manifest.\n\n{table(ended, with_outside=False)}"
+        f"{refused} rows are refused, with the line and the column where it is a matter of a file. "
+        "What is taken is text and nothing else: its template has the resources that its sections "
+        "ask for, intrinsic functions that refer to them, and no other.\n\n"
+        f"{table(ended, with_outside=False)}"
     )
 
 
@@ -62,6 +64,7 @@ def main() -> None:
         root = Path(directory)
         require_sight(root)
         assets = hostile_assets.run_all(root / "assets", asked.only)
+        assets += hostile_archives.run_all(root / "archives", asked.only)
         manifests = hostile_manifests.run_all(root / "manifests", asked.only)
     texts = {
         "hostile-assets": told_of_assets(assets),

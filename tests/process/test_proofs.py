@@ -26,6 +26,7 @@ from tests.process import (
     canaries,
     canary_runs,
     guards,
+    hostile_archives,
     hostile_assets,
     hostile_manifests,
     interleavings,
@@ -87,13 +88,18 @@ def test_canaries(tmp_path: Path) -> None:
     assert search.blind() == []
 
 
-@pytest.mark.parametrize("kind", ["link", "control", "names of", "while it is sent", "archive"])
+@pytest.mark.parametrize("kind", ["link", "control", "names of", "while it is sent"])
 def test_hostile_assets(tmp_path: Path, kind: str) -> None:
     """What must not be served is refused, what changes is told, and nothing outside is read."""
     require_sight(tmp_path)
     ended = hostile_assets.run_all(tmp_path / "assets", kind)
     assert ended
     assert [one.broken for one in ended if one.broken] == []
+
+
+def test_hostile_archives(tmp_path: Path) -> None:
+    """What an image's author put into its archive stays inside, or is refused."""
+    assert [one.broken for one in hostile_archives.run_all(tmp_path) if one.broken] == []
 
 
 @pytest.mark.parametrize("kind", ["alias", "python", "escape", "a name", "number"])
