@@ -31,8 +31,9 @@ def redact_answers(client: Any) -> None:
 
     def redact(response_dict: dict[str, Any], **_: object) -> None:
         token, headers = _token(client), response_dict["headers"]
-        for name, value in headers.items():
-            headers[name] = _without(str(value), token)
+        for name, value in list(headers.items()):
+            if (redacted := _without(value, token)) != value:
+                headers[name] = redacted
         body = response_dict["body"]
         if isinstance(body, bytes):  # an object's is a stream, which is no error of AWS's
             body = _without(body.decode("latin-1"), token).encode("latin-1")

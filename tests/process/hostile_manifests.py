@@ -42,7 +42,7 @@ DOCUMENTS: Mapping[str, str | bytes] = {
     "NUL in a value": f'{RIGHT}environment: {{A: "\\0"}}\n',
     "half a surrogate pair": f'{RIGHT}environment: {{A: "\\ud83d"}}\n',
     "an escape sequence as a value": f'{RIGHT}architecture: "\\e[2J\\e]0;x\\a"\n',
-    "an escape sequence as a key": f'{RIGHT}"\\e[2J\\e[31mowned": 1\n',
+    "an escape sequence as a key": f'{RIGHT}"\\e[2J\\e]0;owned\\a": 1\n',
     "an escape sequence as a tag of YAML": f"{RIGHT}tags: !%1b%5b2J x\n",
     "a key twice": f"{RIGHT}name: other\n",
     "a merge key": f"{RIGHT}tags: {{<<: {{a: b}}}}\n",
