@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -237,6 +238,12 @@ class _Opener:
             )
         except BotoCoreError as error:
             raise translate(error, f"opening '{name}'", f"region '{self.region}'") from error
+        except json.JSONDecodeError as error:
+            error.doc = ""  # what the process printed: the credentials, or what was to be some
+            raise CredentialsError(
+                f"what the profile's credential_process prints is no JSON: {error}",
+                hint="run it by hand, and look at what it writes to stdout",
+            ) from error
         except ValueError as error:
             raise Rejected(
                 f"'{self.endpoint_url}' is no endpoint: {error}",

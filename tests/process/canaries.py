@@ -44,6 +44,7 @@ def measured(
         canary_programs.asks_aws(search, echoes)
         canary_programs.pushes(search, root)
         canary_programs.runs_commands(search, root, commands)
+        canary_programs.reads_credentials(search, root)
     return search
 
 

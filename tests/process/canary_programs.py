@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -151,13 +152,41 @@ def runs_commands(search: Search, root: Path, commands: Sequence[str] = COMMANDS
         search.handled.add(Secret.PROXY_PASSWORD)
 
 
+def reads_credentials(search: Search, root: Path) -> None:
+    """The real program with a file of credentials, or a process that prints them, that is broken.
+
+    What such a process writes to stderr is its own: the SDK shows it when the process fails.
+    """
+    key, token = Secret.ACCESS_KEY, Secret.SESSION_TOKEN
+    printed = json.dumps({"Version": 1, "SecretAccessKey": key, "SessionToken": token})
+    process = f"[default]\ncredential_process = cat {root}/printed\n"
+    broken = {
+        "no section": (f"aws_secret_access_key = {key}\n", ""),
+        "a cut line": (f"[default]\naws_session_token = {token}\n{key}\n", ""),
+        "a section twice": (f"[default]\naws_secret_access_key = {key}\n" * 2, ""),
+        "no access key": (f"[default]\naws_secret_access_key = {key}\n", ""),
+        "not UTF-8": (f"[default]\naws_secret_access_key = {key}\udcff\n", ""),
+        "a process, cut": (process, printed[:-1]),
+        "a process of another version": (process, printed.replace("1", "2", 1)),
+        "a process, without an access key": (process, printed),
+    }
+    file = root / "credentials"
+    own = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), str(file))
+    for name, (text, answer) in broken.items():
+        file.write_bytes(text.encode(errors="surrogateescape"))
+        (root / "printed").write_text(answer)
+        command = "releases dev --profile default"
+        where = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", **own}
+        _run(search, f"credentials: {name}", command, root / CONTROL, where)
+
+
 def _run(search: Search, run: str, command: str, project: Path, where: Mapping[str, str]) -> None:
     """The command to its end, as `main` runs it; what it wrote, and the error with its causes."""
     argv = [*command.split(), "-C", str(project)]
     Places(project, "dev").plain.write_text(f'{CONTROL}="{Secret.STAGE_SECRET}"\n')
     out, err = io.StringIO(), io.StringIO()
     with (
-        environment(**CREDENTIALS, **NO_ENGINE, **where),
+        environment(**{**CREDENTIALS, **NO_ENGINE, **where}),
         redirect_stdout(out),
         redirect_stderr(err),
     ):
