@@ -134,9 +134,9 @@ class Search:
             "the secrets (as it is, in URLs, JSON, HTML, hex, base64), whose values are drawn anew "
             "each time. Each was seen where it belongs: signing, at the registry, at the proxy, in "
             "the image, opened. The control word stands in names and messages that are meant to "
-            f"be seen; the same search finds it in {seen} of {len(Surface)} surfaces, and each "
-            f"secret in each of {leaks_of_each} ways to leak it. Real images, containers and their "
-            "logs are searched by `tests/e2e/test_secrets.py`.\n\n"
+            "be seen (in the log and a temporary file it was put on purpose); the same search finds "
+            f"it in {seen} of {len(Surface)} surfaces, and each secret in each of {leaks_of_each} "
+            "ways to leak it. Real images, containers and their logs are searched by `tests/e2e/test_secrets.py`.\n\n"
             f"{self.table()}"
         )
 

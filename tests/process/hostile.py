@@ -41,12 +41,13 @@ def told_of_assets(ended: Sequence[Ended]) -> str:
 def told_of_manifests(ended: Sequence[Ended]) -> str:
     refused = sum(one.exit_code == hostile_manifests.USAGE for one in ended)
     return (
-        f"**{sum(one.count for one in ended):,} cases, {_broken(ended)} not as promised.** Each "
-        "ends with an error that has a code and a hint, without a traceback and without a control "
-        f"character on the terminal; the slowest took {max(one.seconds for one in ended):.1f} s. "
-        f"{refused} rows are refused, with the line and the column where it is a matter of a file. "
-        "What is taken is text and nothing else: its template has the resources that its sections "
-        "ask for, intrinsic functions that refer to them, and no other.\n\n"
+        f"**{sum(one.count for one in ended):,} cases, {_broken(ended)} not as promised.** What "
+        "is refused gets an error with a code and a hint, with line and column where it is about a "
+        "file, no traceback, and no control character on the terminal; the slowest took "
+        f"{max(one.seconds for one in ended):.1f} s. {refused} of {len(ended)} rows are refused as "
+        "wrong use, the others for their surroundings. What is taken is text and nothing else: its "
+        "template has the resources that its sections ask for, intrinsic functions that refer to "
+        "them, and no other.\n\n"
         f"{table(ended, with_outside=False)}"
     )
 
