@@ -130,14 +130,14 @@ class Search:
         forms = sum(len(secret.forms) for secret in Secret)
         return (
             f"**{len(Secret)} secrets x {len(Surface)} surfaces: {len(self.found)} found.** "
-            f"{self.texts.total():,} texts from {len(self.runs)} sources (deploys, commands, single "
-            f"calls, loggers), searched for {forms} forms of the secrets (as it is, in URLs, JSON, "
-            "HTML, hex, base64), whose values are drawn anew each time. Each was seen where it "
-            "belongs: signing, at the registry, at the proxy, in the image, opened. The control word "
-            "stands in names and messages that are meant to be seen (in the log, a child's arguments "
-            "and a temporary file it was put on purpose); the same search finds it in "
-            f"{seen} of {len(Surface)} surfaces, and each secret in each of {leaks_of_each} ways to "
-            "leak it. Real images, containers and their logs are searched by "
+            f"{self.texts.total():,} texts from {len(self.runs)} sources (deploys, commands, "
+            f"single calls, loggers), searched for {forms} forms of the secrets (as it is, in "
+            "URLs, JSON, HTML, hex, base64), whose values are drawn anew each time. Each was seen "
+            "where it belongs: signing, at the registry, at the proxy, in the image, opened. The "
+            "control word stands in names and messages that are meant to be seen (in the log, a "
+            "child's arguments and a temporary file it was put on purpose); the same search finds "
+            f"it in {seen} of {len(Surface)} surfaces, and each secret in each of {leaks_of_each} "
+            "ways to leak it. Real images, containers and their logs are searched by "
             "`tests/e2e/test_secrets.py`.\n\n"
             f"{self.table()}"
         )
