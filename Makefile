@@ -6,6 +6,7 @@
 # make prove-templates   2,000 stages judged by cfn-lint: about an hour (PART="--from 0 --count 50" for a part)
 # make prove-kills  kill -9 at every call of a deploy on a local AWS, then again: about half an hour
 # make prove-wire   every operation of a deploy meets every fault of a connection: about 20 minutes
+# make prove-hostile  every secret looked for everywhere; hostile assets and manifests: a minute
 # make soak   deploys and rollbacks under load: ten minutes (PART="--minutes 1" for less)
 # make bench  every benchmark, and docs/performance.md from its figures: under 20 minutes on two cores
 # make timeline-picture  docs/timeline.svg, from a deploy of the example to the local AWS
@@ -19,7 +20,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench prove prove-guards prove-templates prove-kills prove-wire soak timeline-picture down clean
+.PHONY: demo test lint bench prove prove-guards prove-templates prove-kills prove-wire prove-hostile soak timeline-picture down clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -80,6 +81,10 @@ prove-kills: $(VENV)/dev
 
 prove-wire: $(VENV)/dev
 	PATH="$(BIN):$$PATH" "$(BIN)/python" benchmarks/prove_kills.py --faults $(PART)
+
+prove-hostile: $(VENV)/dev
+	"$(BIN)/python" -m tests.process.canaries --write
+	"$(BIN)/python" -m tests.process.hostile --write
 
 soak: $(VENV)/dev
 	PATH="$(BIN):$$PATH" "$(BIN)/python" benchmarks/soak.py $(PART)

@@ -1,7 +1,8 @@
 """The files of a build as S3 objects: which they are, and opening the very file that was planned.
 
 What is refused and why: a link that leads out of the directory, a device or a FIFO would send what
-was never built; a name that is not UTF-8 or makes a key above 1,024 bytes has no S3 key.
+was never built; a name that is not UTF-8 or makes a key above 1,024 bytes has no S3 key, and XML,
+in which S3 lists and deletes keys, has no control characters but tabs and line ends.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import mimetypes
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ PART_BYTES = 8 * 1024 * 1024
 """Files above this go in parts of this size. S3 takes parts of 5 MiB to 5 GiB."""
 MAX_PARTS = 10_000
 MAX_KEY_BYTES = 1_024
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+"""Not in XML 1.0, or there against its advice; and a terminal acts upon them."""
 
 _WEB_TYPES = {
     ".avif": "image/avif",
@@ -166,13 +170,17 @@ def _check_key(file: str, path: str) -> None:
         encoded = path.encode()
     except UnicodeEncodeError as error:
         raise _refused(file, "a name that is not UTF-8") from error
+    if control := CONTROL.search(path):
+        raise _refused(file, f"a name with the control character U+{ord(control[0]):04X}")
     longest = MAX_KEY_BYTES - len("b00000000T000000Z-00000000/")
     if len(encoded) > longest:
         raise _refused(file, f"a path of {len(encoded)} bytes; S3 takes {longest}")
 
 
 def _refused(file: str, found: str) -> ProjectError:
-    shown = file.encode(errors="backslashreplace").decode()
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in file
+    )
     return ProjectError(
         f"asset '{shown}' cannot be served: {found}",
         hint="only plain files below public/ become assets; remove it or leave it out of the image",

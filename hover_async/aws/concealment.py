@@ -15,8 +15,6 @@ TOKEN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """A session token behind its name, as a header, a query, JSON or XML has it."""
-
-
 SHORTEST_SECRET = 16
 """What is shorter is none of AWS's (a local AWS takes `test`), and stands in other words."""
 

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.utils import parse_timestamp
 
 from hover_async.aws.errors import translate
+from hover_async.aws.redaction import quieten_the_sdk
 from hover_async.version import __version__
 
 USER_AGENT = f"hover-async/{__version__} aiobotocore/{aiobotocore.__version__}"
@@ -28,6 +29,7 @@ KEEP_ALIVE_AFTER_S = 30
 
 def new_session(region: str, profile: str | None, endpoint_url: str | None) -> aioboto3.Session:
     """With the user's credentials; with any at all where a local AWS is asked and none are set."""
+    quieten_the_sdk()
     anybody = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     given = profile or os.environ.get("AWS_ACCESS_KEY_ID") or not endpoint_url
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +23,7 @@ from hover_async.aws.logs import CloudWatchLogGroups
 from hover_async.aws.object_access import open_objects
 from hover_async.aws.pacing import Pacers, shared_pacers
 from hover_async.aws.queues import SqsQueues
+from hover_async.aws.redaction import redact_answers
 from hover_async.aws.registry import EcrRegistry
 from hover_async.aws.retry import FIRST_CONTACT
 from hover_async.aws.sdk import USER_AGENT, kept_alive, new_session
@@ -231,11 +233,18 @@ class _Opener:
             )
         except BotoCoreError as error:
             raise translate(error, f"opening '{name}'", f"region '{self.region}'") from error
+        except json.JSONDecodeError as error:
+            error.doc = ""  # what the process printed: the credentials, or what was to be some
+            raise CredentialsError(
+                f"what the profile's credential_process prints is no JSON: {error}",
+                hint="run it by hand, and look at what it writes to stdout",
+            ) from error
         except ValueError as error:
             raise Rejected(
                 f"'{self.endpoint_url}' is no endpoint: {error}",
                 hint="give a whole URL, such as http://localhost:4566",
             ) from error
+        redact_answers(client)
         return Service(client, pacers=pacers)
 
 

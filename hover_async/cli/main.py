@@ -102,7 +102,16 @@ def fail(error: HoverError, *, exit_code: int | None = None) -> NoReturn:
         if isinstance(error, ImageBuildFailed):
             for line in error.output.splitlines()[-OUTPUT_LINES:]:
                 click.echo(f"  | {line}", err=True)
-        click.echo(f"{click.style(f'error[{error.code}]', fg='red')}: {error.message}", err=True)
+        code = click.style(f"error[{error.code}]", fg="red")
+        click.echo(f"{code}: {_printable(error.message)}", err=True)
         if error.hint:
-            click.echo(f"{click.style('hint', fg='cyan')}: {error.hint}", err=True)
+            click.echo(f"{click.style('hint', fg='cyan')}: {_printable(error.hint)}", err=True)
     sys.exit(error.exit_code if exit_code is None else exit_code)
+
+
+def _printable(text: str) -> str:
+    """Names and what servers say may move a terminal's cursor: they are shown, not obeyed."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )

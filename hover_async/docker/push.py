@@ -50,8 +50,12 @@ async def _push(
         async with request(docker, "POST", path, headers=headers) as response:
             async for line in json_lines(response):
                 if "error" in line:
-                    raise _refused(target, str(line["error"]))
+                    raise _refused(target, _without(login, str(line["error"])))
                 progress(line)
+    except aiodocker.DockerError as failure:
+        failure.message = _without(login, str(failure.message or ""))
+        failure.args = (failure.status, failure.message)
+        raise
     except aiohttp.ClientError as failure:
         raise _broken_off(target) from failure
     if not progress.confirmed:
@@ -61,6 +65,15 @@ async def _push(
 def _login_header(login: RegistryLogin) -> str:
     content = {"username": login.username, "password": login.password.reveal()}
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+def _without(login: RegistryLogin, message: str) -> str:
+    """What the engine or the registry says; it may quote the request, and with it the login."""
+    password = login.password.reveal()
+    basic = base64.b64encode(f"{login.username}:{password}".encode()).decode()
+    for form in (_login_header(login), basic, password, json.dumps(password)[1:-1]):
+        message = message.replace(form.rstrip("="), "***") if form else message
+    return message
 
 
 def _refused(target: ImageRef, message: str) -> PushFailed:

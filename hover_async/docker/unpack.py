@@ -6,7 +6,10 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+import aiohttp
 
 from hover_async.docker.blocking import BlockingReader
 from hover_async.errors import DockerError, ImageUnsafe
@@ -27,16 +30,37 @@ def unpack(reader: BlockingReader, destination: Path) -> None:
         # typeshed wants a seekable file even for the stream mode, which only reads
         with tarfile.open(fileobj=reader, mode="r|", bufsize=_PIECE_BYTES) as archive:  # type: ignore[call-overload]
             for name, member in _inside(archive):
-                if member.isdir():
-                    (destination / name).mkdir(parents=True, exist_ok=True)
-                elif member.isreg():
-                    _write(archive, member, destination / name)
-                else:
-                    links.append((name, _link_target(name, member)))
+                with _refusals(name, destination):
+                    if member.isdir():
+                        (destination / name).mkdir(parents=True, exist_ok=True)
+                    elif member.isreg():
+                        _write(archive, member, destination / name)
+                    else:
+                        links.append((name, _link_target(name, member)))
     except tarfile.TarError as failure:
-        raise DockerError(f"the engine's archive cannot be read: {failure}") from failure
+        raise DockerError(
+            f"the engine's archive cannot be read: {str(failure).strip()}",
+            hint="see whether the engine still runs ('docker info'), then run it again",
+        ) from failure
     for name, target in links:
-        _copy_linked(destination, name, target)
+        with _refusals(name, destination):
+            _copy_linked(destination, name, target)
+
+
+@contextmanager
+def _refusals(name: PurePosixPath, destination: Path) -> Iterator[None]:
+    """Raise what the disk says to a member as our errors."""
+    try:
+        yield
+    except aiohttp.ClientError:  # of the archive's connection, some of which are OSErrors
+        raise
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as failure:
+        raise _unsafe(str(name), "is there twice, or lies below a file") from failure
+    except OSError as failure:
+        raise DockerError(
+            f"'{name}' of the image cannot be written: {failure.strerror or failure}",
+            hint=f"look at the disk that '{destination}' is on",
+        ) from failure
 
 
 def _inside(archive: tarfile.TarFile) -> Iterator[tuple[PurePosixPath, tarfile.TarInfo]]:

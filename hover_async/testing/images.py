@@ -16,12 +16,13 @@ REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/fake"
 
 @dataclass
 class FakeRegistry:
-    """Images by tag."""
+    """Images by tag; `password` is what a login gives."""
 
     world: World
     images: dict[str, PushedImage] = field(default_factory=dict)
     exists: bool = False
     policy: str | None = None
+    password: str = "fake-password"  # noqa: S105 - of a registry in memory
 
     async def ensure_repository(self) -> str:
         async with self.world.request("registry.ensure_repository"):
@@ -30,7 +31,7 @@ class FakeRegistry:
 
     async def login(self) -> RegistryLogin:
         async with self.world.request("registry.login"):
-            return RegistryLogin("AWS", Secret("fake-password"))
+            return RegistryLogin("AWS", Secret(self.password))
 
     async def find(self, tag: str) -> PushedImage | None:
         async with self.world.request("registry.find", tag):

@@ -22,8 +22,19 @@ from hover_async.errors import (
 from hover_async.ports import Alias, Cloud, Functions, FunctionState, Invocation, StackEvent
 from hover_async.testing import Fault
 from hover_async.values import FunctionName, Version
-from tests.process import guards, interleavings, matrix, schedules
+from tests.process import (
+    canaries,
+    canary_runs,
+    guards,
+    hostile_archives,
+    hostile_assets,
+    hostile_manifests,
+    interleavings,
+    matrix,
+    schedules,
+)
 from tests.process.invariants import FLIP, violations, watch
+from tests.process.onlookers import require_sight
 from tests.process.trial import Trial, replayed, trial_of
 
 CELLS = list(matrix.cells())
@@ -66,6 +77,37 @@ def test_schedules(seed: int) -> None:
 def test_interleavings(seed: int, *, is_locked: bool) -> None:
     """Rivals never leave mixed builds beside an exit 0, with the lock and without it."""
     assert interleavings.result_of(seed, is_locked=is_locked).broken == []
+
+
+def test_canaries(tmp_path: Path) -> None:
+    """No secret is seen anywhere, by a search that sees what is meant to be seen."""
+    ways = {way: canary_runs.WAYS[way] for way in ("success", "command failed", "flip refused")}
+    echoes = ("a page, without names", "its answer, cut", "its answer, of a gateway")
+    search = canaries.measured(tmp_path, ways=ways, echoes=echoes, commands=["deploy"])
+    assert search.found == set()
+    assert search.blind() == []
+
+
+@pytest.mark.parametrize("kind", ["link", "control", "names of", "while it is sent"])
+def test_hostile_assets(tmp_path: Path, kind: str) -> None:
+    """What must not be served is refused, what changes is told, and nothing outside is read."""
+    require_sight(tmp_path)
+    ended = hostile_assets.run_all(tmp_path / "assets", kind)
+    assert ended
+    assert [one.broken for one in ended if one.broken] == []
+
+
+def test_hostile_archives(tmp_path: Path) -> None:
+    """What an image's author put into its archive stays inside, or is refused."""
+    assert [one.broken for one in hostile_archives.run_all(tmp_path) if one.broken] == []
+
+
+@pytest.mark.parametrize("kind", ["alias", "python", "escape", "a name", "number"])
+def test_hostile_manifests(tmp_path: Path, kind: str) -> None:
+    """What is meant to harm is refused in words, with its place."""
+    ended = hostile_manifests.run_all(tmp_path, kind, with_programs=False)
+    assert ended
+    assert [one.broken for one in ended if one.broken] == []
 
 
 def test_a_seed_gives_the_same_run() -> None:

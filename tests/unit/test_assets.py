@@ -146,6 +146,10 @@ def not_utf8(root: Path) -> None:
     Path(os.fsdecode(os.fsencode(root) + b"/bad-\xff")).write_text("x")
 
 
+def escape_sequence(root: Path) -> None:
+    (root / "a\x1b[2Jb.css").write_text("x")
+
+
 def long_key(root: Path) -> None:
     deep = root / ("d" * 250) / ("e" * 250) / ("f" * 250) / ("g" * 250)
     deep.mkdir(parents=True)
@@ -166,6 +170,7 @@ def long_key(root: Path) -> None:
         (dangling, "No such file"),
         (link_loop, "cannot be served"),
         (not_utf8, "not UTF-8"),
+        (escape_sequence, r"a\\x1b\[2Jb.css' cannot be served: .* control character U\+001B"),
         (long_key, "S3 takes"),
     ],
 )

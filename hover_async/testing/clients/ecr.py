@@ -50,7 +50,7 @@ class EcrClient:
 
     async def get_authorization_token(self, **asked: Any) -> Answer:
         async with self._wire.request("ecr.GetAuthorizationToken"):
-            token = base64.b64encode(b"AWS:fake-password").decode()
+            token = base64.b64encode(f"AWS:{self._registry.password}".encode()).decode()
             return {"authorizationData": [{"authorizationToken": token}]}
 
     async def batch_get_image(self, **asked: Any) -> Answer:
