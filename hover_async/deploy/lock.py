@@ -116,9 +116,8 @@ class StageLock:
             return
         try:
             if self._etag:
-                with suppress(
-                    Conflict
-                ):  # changed: perhaps by our own renewal, whose answer was lost
+                # a conflict: changed, perhaps by our own renewal, whose answer was lost
+                with suppress(Conflict):
                     await self._documents.delete(LOCK_KEY, self._etag)
                     return
             found = await self._documents.read(LOCK_KEY)
