@@ -7,7 +7,7 @@ Signature Version 4 signing", AWS IAM User Guide), and a proxy's page may quote 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 HIDDEN = "***"
 TOKEN = re.compile(
@@ -25,6 +25,14 @@ def conceal(error: BaseException, *secrets: str) -> None:
     And `secrets`, whatever stands before them, and as URLs, JSON and XML write them.
     """
     known = _known(secrets)
+    for one in family(error):
+        one.args = tuple(_concealed(argument, known) for argument in one.args)
+        for name, value in vars(one).items():
+            setattr(one, name, _concealed(value, known))
+
+
+def family(error: BaseException) -> Iterator[BaseException]:
+    """The error, its causes, its contexts and the members of groups, each once."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -32,10 +40,8 @@ def conceal(error: BaseException, *secrets: str) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        one.args = tuple(_concealed(argument, known) for argument in one.args)
-        for name, value in vars(one).items():
-            setattr(one, name, _concealed(value, known))
-        waiting += [one.__cause__, one.__context__]
+        yield one
+        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
 
 
 def _known(secrets: Sequence[str]) -> re.Pattern[str]:

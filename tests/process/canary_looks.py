@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from hover_async.aws.concealment import family
 from hover_async.cli.lanes import LanesReporter
 from hover_async.cli.main import fail
 from hover_async.cli.plain import JsonReporter, PlainReporter
@@ -68,19 +69,6 @@ def look_at_error(search: Search, run: str, failure: BaseException) -> None:
     with redirect_stderr(page), suppress(SystemExit):
         fail(failure)
     search.look(run, Surface.LINES, page.getvalue())
-
-
-def family(error: BaseException) -> Iterator[BaseException]:
-    """The error, its causes, its contexts and the members of groups, each once."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
 
 
 def look_at_aws(search: Search, run: str, stage: Stage) -> None:
