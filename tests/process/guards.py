@@ -198,6 +198,16 @@ GUARDS: Sequence[Guard] = (
         "template",
     ),
     Guard(
+        "a pruned build's ledger goes last",
+        "deploy/prune.py",
+        "    if due.release.digest not in images:\n",
+        "    if first := await cloud.documents.read(ledger_key(build_id)):\n"
+        "        await cloud.documents.delete(ledger_key(build_id), first.etag)\n"
+        "    if due.release.digest not in images:\n",
+        PRUNE,
+        "slow",
+    ),
+    Guard(
         "pruning proves that the lock is ours",
         "deploy/prune.py",
         "        if not await is_ours():\n",

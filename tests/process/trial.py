@@ -21,14 +21,21 @@ import trio.testing
 from trio._core import _run as trio_run
 
 from hover_async.deploy.deployment import Deployment, Order
+from hover_async.deploy.ledger import ledger_key
 from hover_async.deploy.lock import LOCK_KEY, Holder
 from hover_async.deploy.process import deploy_build
-from hover_async.deploy.records import ACTIVATION_KEY, LIVE_KEY
+from hover_async.deploy.records import (
+    ACTIVATION_KEY,
+    LIVE_KEY,
+    RELEASES,
+    Release,
+    release_of,
+)
 from hover_async.ports import Cloud, Document
 from hover_async.testing import FakeCloud, Killed, Process, RecordingReporter
 from hover_async.testing.clients import ports_over
-from hover_async.values import LATEST, FunctionName, Version
-from tests.process.stage import Stage
+from hover_async.values import LATEST, BuildId, FunctionName, Version
+from tests.process.stage import MANIFEST, Stage
 
 T = TypeVar("T")
 LONGEST_S = 3600.0
@@ -179,10 +186,34 @@ def state_of(cloud: FakeCloud, order: Order) -> Mapping[str, object]:
         "recorded": json.loads(documents[LIVE_KEY].body)["build_id"]
         if LIVE_KEY in documents
         else None,
+        "builds": {release.build_id: _parts(cloud, release) for release in _released(cloud)},
         "lock": LOCK_KEY in documents,
         "activation": ACTIVATION_KEY in documents,
         "queues": {n: (q.attributes, q.tags) for n, q in cloud.queues.queues.items()},
         "log groups": dict(cloud.logs.groups),
+    }
+
+
+def _released(cloud: FakeCloud) -> Iterator[Release]:
+    """The records that can be read."""
+    for key, document in cloud.documents.documents.items():
+        if key.startswith(RELEASES) and (release := release_of(document)):
+            yield release
+
+
+def _parts(cloud: FakeCloud, release: Release) -> Mapping[str, object]:
+    """What stands of a build, and what its record says of that."""
+    functions, build = cloud.lambdas.functions.values(), release.build_id
+    return {
+        "marked as taken away": bool(release.pruned_at),
+        "ledger": ledger_key(BuildId(build)) in cloud.documents.documents,
+        "assets": sum(key.startswith(f"{build}/") for key in cloud.assets.objects),
+        "image": build in cloud.registry.images,
+        "versions": sum(
+            version.description == build
+            for function in functions
+            for version in function.versions.values()
+        ),
     }
 
 
@@ -194,7 +225,8 @@ queue:
 
 
 def scenes(root: Path) -> Iterator[Scene]:
-    """A stage's first deploy; its second; and one whose queues, workers and assets change."""
+    """A stage's first deploy; its second; one whose queues, workers and assets change; and one
+    that takes an old build away."""
     stage = Stage(root)
     stage.cloud.stacks.operation_s, stage.cloud.lambdas.settle_s = 4.0, 0.5
     yield Scene("first", stage.cloud, stage.build(), stage.build())
@@ -204,6 +236,8 @@ def scenes(root: Path) -> Iterator[Scene]:
     plain = stage.manifest_text.partition("queue:")[0]
     stage.manifest_text = plain + CHANGED.lstrip("\n")
     changed, later = stage.build(), stage.build()
+    stage.manifest_text = f"{MANIFEST}retain: 1\n"
+    third, fourth = stage.build(), stage.build()
     cloud = copy.deepcopy(stage.cloud)
     process = Process(cloud)
     trial = Trial(cloud, first, process)
@@ -212,4 +246,11 @@ def scenes(root: Path) -> Iterator[Scene]:
         raise trial.error
     yield Scene("changed", copy.deepcopy(cloud), changed, later, process.memory)
     cloud.stacks.operation_s = 20.0  # the lock is renewed meanwhile
-    yield Scene("second", cloud, same, again, process.memory)
+    yield Scene("second", copy.deepcopy(cloud), same, again, process.memory)
+    cloud.stacks.operation_s = 4.0
+    process = Process(cloud, memory=process.memory)
+    trial = Trial(cloud, same, process)
+    replayed(trial.run, at_s=500.0)
+    if trial.error:
+        raise trial.error
+    yield Scene("pruning", cloud, third, fourth, process.memory)

@@ -66,3 +66,14 @@ class EcrClient:
                 "imageManifestMediaType": kind,
             }
             return {"images": [image]}
+
+    async def batch_delete_image(self, **asked: Any) -> Answer:
+        tags = [image["imageTag"] for image in asked["imageIds"]]
+        async with self._wire.request("ecr.BatchDeleteImage", tags[0]):
+            gone = {tag: self._registry.images.pop(tag, None) for tag in tags}
+            failures = [
+                {"failureCode": "ImageNotFound", "imageId": {"imageTag": tag}}
+                for tag, image in gone.items()
+                if image is None
+            ]
+            return {"failures": failures}

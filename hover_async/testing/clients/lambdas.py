@@ -84,6 +84,19 @@ class LambdaClient:
             found.updated_at_s = current_time() + update_s
             return {"FunctionName": name, "RevisionId": _revision(found)}
 
+    async def delete_function(self, **asked: Any) -> Answer:
+        """Of a published version; without one Lambda would delete the function."""
+        name, version = asked["FunctionName"], Version(asked["Qualifier"])
+        async with self._wire.request("lambda.DeleteFunction", name):
+            found = self._function(name)
+            if found.live.version == version:
+                raise refused(
+                    "ResourceConflictException", 409, f"An alias points to version {version}"
+                )
+            self._version(found, name, version)
+            del found.versions[version]
+            return {}
+
     async def get_alias(self, **asked: Any) -> Answer:
         async with self._wire.request("lambda.GetAlias", asked["FunctionName"]):
             return self._alias(asked["FunctionName"], asked["Name"])

@@ -110,6 +110,14 @@ class S3Client:
             self._documents.documents.pop(key, None)
             return {}
 
+    async def delete_objects(self, **asked: Any) -> Answer:
+        """Of assets; what is not there counts as deleted."""
+        keys = [entry["Key"] for entry in asked["Delete"]["Objects"]]
+        async with self._wire.request("s3.DeleteObjects", keys[0]):
+            for key in keys:
+                self._assets.objects.pop(key, None)
+            return {}
+
     async def copy_object(self, **asked: Any) -> Answer:
         async with self._wire.request("s3.CopyObject", asked["Key"]):
             source = self._assets.objects.get(asked["CopySource"]["Key"])
