@@ -34,7 +34,7 @@ from hover_async.deploy.records import (
 from hover_async.ports import Cloud, Document
 from hover_async.testing import FakeCloud, Killed, Process, RecordingReporter
 from hover_async.testing.clients import ports_over
-from hover_async.values import LATEST, BuildId, FunctionName, Version
+from hover_async.values import LATEST, BuildId, FunctionName, Lane, Version
 from tests.process.stage import MANIFEST, Stage
 
 T = TypeVar("T")
@@ -225,8 +225,8 @@ queue:
 
 
 def scenes(root: Path) -> Iterator[Scene]:
-    """A stage's first deploy; its second; one whose queues, workers and assets change; and one
-    that takes an old build away."""
+    """A stage's first deploy; its second, and that in the direct lane; one whose queues, workers
+    and assets change; and one that takes an old build away."""
     stage = Stage(root)
     stage.cloud.stacks.operation_s, stage.cloud.lambdas.settle_s = 4.0, 0.5
     yield Scene("first", stage.cloud, stage.build(), stage.build())
@@ -247,6 +247,8 @@ def scenes(root: Path) -> Iterator[Scene]:
     yield Scene("changed", copy.deepcopy(cloud), changed, later, process.memory)
     cloud.stacks.operation_s = 20.0  # the lock is renewed meanwhile
     yield Scene("second", copy.deepcopy(cloud), same, again, process.memory)
+    direct = replace(same, lane=Lane.DIRECT)
+    yield Scene("direct", copy.deepcopy(cloud), direct, again, process.memory)
     cloud.stacks.operation_s = 4.0
     process = Process(cloud, memory=process.memory)
     trial = Trial(cloud, same, process)
