@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from anyio import Event, current_time, move_on_after, sleep
+from anyio import Event, current_time, get_cancelled_exc_class, move_on_after, sleep
 
 from hover_async.concurrency import shielded_leaving, task_group
 from hover_async.errors import AwsError, Conflict, LockHeld
@@ -29,7 +29,10 @@ from hover_async.ports import Document, Documents
 LOCK_KEY = "hover/lock.json"
 LEASE_S = 60.0
 RENEWALS_PER_LEASE = 4
-RELEASE_DEADLINE_S = 10
+RELEASE_DEADLINE_S = 30
+"""Giving the lock back: an answer that never comes is asked for again after 12 s."""
+HURRIED_RELEASE_DEADLINE_S = 10
+"""Where the run was interrupted: what is left then expires by itself."""
 LOOK_EVERY_S = 5.0
 """While another run has the lock: a handful of requests a minute."""
 
@@ -272,6 +275,7 @@ async def stage_lock(
     Leaving is shielded: a cancellation that came too late to stop the body does not undo its end.
     """
     lock = StageLock(documents, holder, report, lease_s, wait_s)
+    deadline_s = RELEASE_DEADLINE_S
     with shielded_leaving() as leave:
         try:
             async with task_group() as keeper:
@@ -279,11 +283,16 @@ async def stage_lock(
                 try:
                     yield lock
                     leave()
+                except get_cancelled_exc_class():
+                    deadline_s = HURRIED_RELEASE_DEADLINE_S
+                    raise
                 finally:
                     keeper.cancel_scope.cancel()
         finally:  # the keeper has ended: nobody renews what is given back
-            with move_on_after(RELEASE_DEADLINE_S, shield=True):
+            with move_on_after(deadline_s, shield=True) as release:
                 await lock.release()
+            if release.cancelled_caught:
+                report(Warned(f"the lock was not given back within {deadline_s} s: it expires"))
 
 
 def read_holder(document: Document) -> Holder | None:

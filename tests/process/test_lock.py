@@ -234,3 +234,23 @@ def test_a_lost_lock_ends_a_deploy_at_its_next_renewal(stage: Stage) -> None:
 
     stage.run(attempt)
     assert stage.cloud.lambdas.ran == ran
+
+
+@pytest.mark.parametrize(("is_interrupted", "is_left"), [(False, False), (True, True)])
+def test_giving_the_lock_back_has_time_unless_interrupted(
+    stage: Stage, *, is_interrupted: bool, is_left: bool
+) -> None:
+    """An answer may take 12 s; not where somebody waits for the end, who is told of it."""
+    stage.cloud.world.latency_s["documents.delete"] = 12.0
+
+    async def locked() -> None:
+        with anyio.CancelScope() as scope:
+            async with stage_lock(stage.cloud.documents, Holder.me("b"), stage.report) as lock:
+                await lock.acquire()
+                if is_interrupted:
+                    scope.cancel()
+                    await anyio.sleep(1)
+
+    stage.run(locked)
+    assert (LOCK_KEY in stage.cloud.documents.documents) is is_left
+    assert bool(stage.report.of(Warned)) is is_left
