@@ -97,7 +97,7 @@ async def make_artifacts(
         async with task_group() as functions:
             reading = functions.start_soon(read_aliases, list(live), cloud.functions)
             made = functions.start_soon(
-                stack_and_versions, order, templates, live, image, cloud, report, published
+                stack_and_versions, order, templates, live, image, lock, cloud, report, published
             )
         stack, versions = made.return_value
         return standing, live, image, templates, stack, versions, reading.return_value
@@ -140,6 +140,7 @@ async def stack_and_versions(
     templates: Templates,
     live: Live,
     image: DeployableImage,
+    lock: StageLock,
     cloud: Cloud,
     report: Reporter,
     published: Feed[Published],
@@ -163,6 +164,7 @@ async def stack_and_versions(
                     templates.growing,
                     cloud,
                     report,
+                    lock,
                     purpose="deploy",
                     standing=templates.standing,
                     updated=updated,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from hover_async.deploy.answers import failure_of
@@ -46,14 +46,18 @@ async def run_commands(
     report: Reporter,
     *,
     timeout_s: float,
+    prove: Callable[[], Awaitable[None]],
 ) -> CommandResults:
     """Run each command to its end before the next; `timeout_s` is the function's own.
+
+    `prove` is awaited before each: without the lock none is run.
 
     Raises `CommandFailed` at the first that does not exit 0, whose outcome is not known, or whose
     function failed. It is never sent again: a migration must not run twice.
     """
     results = []
     for command in commands:
+        await prove()
         payload = json.dumps({"command": list(command.argv)}).encode()
         try:
             answer = await lambdas.invoke(

@@ -199,18 +199,22 @@ class StageLock:
         From here on losing it is only told: what follows is fenced by the aliases' revisions, and
         a failure would claim that nothing live has changed.
         """
-        await self._renew()
+        await self.prove()
         self._past_return = True
 
     async def is_ours(self) -> bool:
         """Whether it is, by a renewal: for what must not go on without it, and is no failure."""
         try:
-            await self._renew()
+            await self.prove()
         except (LockHeld, AwsError):
             return False
         return True
 
-    async def _renew(self) -> None:
+    async def prove(self) -> None:
+        """Prove that it is ours, by a renewal: before each step that a rival must not meet.
+
+        A machine that has slept does not know by itself. Raises `LockHeld`, or `AwsError`.
+        """
         if self._etag is None:
             raise lost()
         try:
@@ -226,7 +230,7 @@ class StageLock:
         while True:
             await sleep(self._lease_s / RENEWALS_PER_LEASE)
             try:
-                await self._renew()
+                await self.prove()
                 renewed_at = current_time()
             except (LockHeld, AwsError) as error:
                 if isinstance(error, AwsError) and current_time() - renewed_at <= self._lease_s:

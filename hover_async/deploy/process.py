@@ -74,7 +74,7 @@ async def deploy_build(
             )
             await lock.confirm()
             activation = await go_live(moves, release, cloud, timeline, DEPENDS)
-            if await settle(order, artifacts, cloud, report):
+            if await settle(order, artifacts, lock, cloud, report):
                 timed = release.with_times(timeline.steps(DEPENDS), timeline.seconds)
                 await record_times(cloud.documents, timed, report)
             await tidy_up(order.manifest, lock.is_ours, cloud, report)
@@ -108,7 +108,7 @@ async def make_and_rehearse(
         planning = rehearsal.start_soon(plan_release, order, artifacts, cloud)
         with step(report, Step.BOOT):
             await boots.wait()
-        commands = await command(order, artifacts.versions, cloud, report)
+        commands = await command(order, artifacts.versions, lock, cloud, report)
     health = await ask_for_health(order, artifacts.versions, cloud, report)
     return artifacts, Rehearsal(warming.return_value, commands, health), planning.return_value
 

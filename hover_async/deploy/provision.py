@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -80,9 +80,10 @@ async def provision_stack(
     token: str,
     standing: Collection[FunctionName] = (),
     updated: Feed[FunctionName] | None = None,
+    prove: Callable[[], Awaitable[None]] | None = None,
     deadline_s: float = DEADLINE_S,
 ) -> Stack:
-    """Create or update the stack and wait for it.
+    """Create or update the stack and wait for it; `prove` is awaited right before.
 
     `token` marks the operation: a repeated call attaches to it instead of starting another.
     `standing` are functions that the stack is known to have. `updated` is fed each function as soon
@@ -98,6 +99,8 @@ async def provision_stack(
         await _delete(found, stacks, report, token=f"{token}-delete", deadline_s=deadline_s)
         found = None
     done: Literal["created", "updated", "unchanged"] = "updated"
+    if prove:
+        await prove()
     if found is None:
         done = "created"
         await stacks.create(request)

@@ -1,6 +1,6 @@
 """Taking away builds that nobody goes back to: all but the last `retain` releases.
 
-    versions of its functions ── image ── assets ── its record is marked ── its ledger
+    versions of its functions ── its record is marked ── image ── assets ── its ledger
 
 A build is taken away only if there is a record that it was released, and only while the lock is
 held, which is proved before each. Its ledger goes last, so that a run that stops halfway is taken
@@ -149,7 +149,8 @@ async def prune(surplus: Surplus, is_ours: Callable[[], Awaitable[bool]], cloud:
         if not await is_ours():
             break
         if await _delete_versions(due.release, surplus.reached, cloud.functions):
-            await _delete_rest(due, surplus.images, cloud)
+            if not await _delete_rest(due, surplus.images, is_ours, cloud):
+                break
             gone.append(due.build_id)
         else:
             kept.append(due.build_id)
@@ -193,15 +194,24 @@ async def _live(
     return {function: version for function, version in found if version}
 
 
-async def _delete_rest(due: Due, images: AbstractSet[str], cloud: Cloud) -> None:
+async def _delete_rest(
+    due: Due, images: AbstractSet[str], is_ours: Callable[[], Awaitable[bool]], cloud: Cloud
+) -> bool:
+    """False when the lock was lost on the way; a rival that has released the build keeps it all."""
     build_id = due.build_id
-    if due.release.digest not in images:
-        await cloud.registry.untag([build_id])
-    await cloud.assets.delete(list(await cloud.assets.keys(f"{build_id}/")))
     await replace_release(cloud.documents, pruned(due.release), due.document)
+    if due.release.digest not in images:
+        if not await is_ours():
+            return False
+        await cloud.registry.untag([build_id])
+    stored = list(await cloud.assets.keys(f"{build_id}/"))
+    if not await is_ours():
+        return False
+    await cloud.assets.delete(stored)
     ledger = await cloud.documents.read(ledger_key(build_id))
     if ledger:
         await cloud.documents.delete(ledger_key(build_id), ledger.etag)
+    return True
 
 
 def _versions(release: Release) -> set[tuple[FunctionName, Version]]:

@@ -8,6 +8,7 @@ from hover_async.concurrency import Feed
 from hover_async.deploy.commands import CommandResults, run_commands
 from hover_async.deploy.deployment import Order
 from hover_async.deploy.health import Health, check_health
+from hover_async.deploy.lock import StageLock
 from hover_async.deploy.publish import Published, Versions
 from hover_async.deploy.warm import Warmth, warm_http
 from hover_async.events import Reporter, Step
@@ -37,7 +38,7 @@ async def warm(
 
 
 async def command(
-    order: Order, versions: Versions, cloud: Cloud, report: Reporter
+    order: Order, versions: Versions, lock: StageLock, cloud: Cloud, report: Reporter
 ) -> CommandResults:
     """Run the deploy commands, the first thing in a deploy that cannot be taken back."""
     cli = order.function(Role.CLI)
@@ -50,6 +51,7 @@ async def command(
                 cloud.functions,
                 report,
                 timeout_s=order.manifest.cli.timeout,
+                prove=lock.prove,
             )
         )
 

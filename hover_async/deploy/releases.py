@@ -131,6 +131,10 @@ async def record_release(
         )
         await _write(documents, LIVE_KEY, body_of(release))
 
+    if not await _is_announced(documents, announced):
+        told = f"another run has taken over: it keeps the records, and {release.build_id} is not"
+        report(Warned(f"{told} recorded", hint="see 'hover-async releases', then deploy again"))
+        return
     try:
         await shielded(write, deadline_s=WRITE_DEADLINE_S, what="recording the release")
     except (AwsError, StepTimedOut) as error:
@@ -138,6 +142,17 @@ async def record_release(
         report(Warned(told, hint="the next deploy records it, or 'hover-async recover' does"))
         return
     await forget(documents, announced, report)
+
+
+async def _is_announced(documents: Documents, announced: str) -> bool:
+    """Whether our activation is the one on record: whoever takes over ends it, or writes his."""
+    try:
+        with move_on_after(WRITE_DEADLINE_S, shield=True):
+            found = await documents.read(ACTIVATION_KEY)
+            return found is not None and found.etag == announced
+    except AwsError:
+        pass
+    return True  # not known: the writes that follow tell what is wrong
 
 
 async def record_times(documents: Documents, release: Release, report: Reporter) -> None:

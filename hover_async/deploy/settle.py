@@ -5,6 +5,7 @@ from __future__ import annotations
 from anyio import get_cancelled_exc_class
 
 from hover_async.deploy.deployment import Artifacts, Order
+from hover_async.deploy.lock import StageLock
 from hover_async.deploy.queues import settle_queues
 from hover_async.deploy.update_stack import update_stack
 from hover_async.errors import AwsError, DeployError, WorkersNotStarted
@@ -13,7 +14,9 @@ from hover_async.ports import Cloud
 from hover_async.steps import step
 
 
-async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Reporter) -> bool:
+async def settle(
+    order: Order, artifacts: Artifacts, lock: StageLock, cloud: Cloud, report: Reporter
+) -> bool:
     """Cut stack and queues to the manifest: start new workers, let go of what has left.
 
     The stack first: until a queue has changed hands, it hides messages for as long as the function
@@ -29,7 +32,7 @@ async def settle(order: Order, artifacts: Artifacts, cloud: Cloud, report: Repor
             if not is_cut:
                 stood = artifacts.stack.functions
                 await update_stack(
-                    order, template, cloud, report, purpose="workers", standing=stood
+                    order, template, cloud, report, lock, purpose="workers", standing=stood
                 )
             await settle_queues(queues, cloud.queues)
     except (AwsError, DeployError, get_cancelled_exc_class()) as error:

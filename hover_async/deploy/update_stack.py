@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from hover_async.concurrency import Feed
 from hover_async.deploy.deployment import Order
+from hover_async.deploy.lock import StageLock
 from hover_async.deploy.provision import Stack, provision_stack
 from hover_async.errors import StackFailed
 from hover_async.events import Reporter
@@ -19,12 +20,15 @@ async def update_stack(
     template: Template,
     cloud: Cloud,
     report: Reporter,
+    lock: StageLock,
     *,
     purpose: str,
     standing: Collection[FunctionName],
     updated: Feed[FunctionName] | None = None,
 ) -> Stack:
     """The stack as the template asks for, with every function of the template.
+
+    Asked for only with the lock: a template of before would delete what a rival has made since.
 
     What has left may still be listed: CloudFormation deletes it after the update is decided.
     """
@@ -40,6 +44,7 @@ async def update_stack(
         token=f"{order.holder.run}-{purpose}",
         standing=standing,
         updated=updated,
+        prove=lock.prove,
     )
     missing = {spec.name for spec in template.functions} - set(stack.functions)
     if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from hover_async.concurrency import task_group
 from hover_async.deploy.lock import LEASE_S, LOCK_KEY, Holder, StageLock, stage_lock
+from hover_async.deploy.records import ACTIVATION_KEY, LIVE_KEY
 from hover_async.deploy.unlock import unlock
 from hover_async.errors import Conflict, LockHeld
 from hover_async.events import Waiting, Warned
@@ -234,6 +235,72 @@ def test_a_lost_lock_ends_a_deploy_at_its_next_renewal(stage: Stage) -> None:
 
     stage.run(attempt)
     assert stage.cloud.lambdas.ran == ran
+
+
+def robbed_at(stage: Stage, request: str) -> Callable[[], Coroutine[Any, Any, None]]:
+    """A deploy whose lock is another's from this request on, as when the machine has slept."""
+
+    async def attempt() -> None:
+        async with task_group() as group:
+            reached = stage.cloud.world.reached(request)
+
+            async def rob() -> None:
+                await reached.wait()
+                put(stage, ALIVE_BY_THE_CLOCK)
+
+            group.start_soon(rob)
+            with pytest.raises(LockHeld, match="was lost"):
+                await stage.deploy()
+
+    return attempt
+
+
+def test_a_run_that_wakes_without_the_lock_updates_no_stack(stage: Stage) -> None:
+    """Its template is of before: it would delete the functions that a rival has made since."""
+    stage.run(stage.deploy)
+    stage.run(robbed_at(stage, "stacks.describe"))
+    assert "stacks.update" not in stage.cloud.world.names()
+
+
+def test_a_run_that_wakes_without_the_lock_runs_no_further_command(stage: Stage) -> None:
+    """The lock is proved before each."""
+    stage.run(stage.deploy)
+    ran: list[Sequence[str]] = []
+
+    def command(argv: Sequence[str]) -> tuple[int, str]:
+        ran.append(argv)
+        put(stage, ALIVE_BY_THE_CLOCK)
+        return 0, ""
+
+    stage.cloud.lambdas.commands = command
+
+    async def attempt() -> None:
+        with pytest.raises(LockHeld, match="was lost"):
+            await stage.deploy()
+
+    stage.run(attempt)
+    assert len(ran) == 1
+
+
+def test_a_run_that_wakes_after_its_flip_leaves_the_records_to_who_took_over(stage: Stage) -> None:
+    """Whoever takes over ends our activation: what is on record then is his to say."""
+    stage.run(stage.deploy)
+    before = stage.cloud.documents.documents[LIVE_KEY]
+
+    async def attempt() -> None:
+        async with task_group() as group:
+            reached = stage.cloud.world.reached("functions.move_alias")
+
+            async def take_over() -> None:
+                await reached.wait()
+                stage.cloud.documents.documents[ACTIVATION_KEY] = Document(b"{}", "a rival's")
+
+            group.start_soon(take_over)
+            await stage.deploy()
+
+    stage.run(attempt)
+    assert stage.cloud.documents.documents[LIVE_KEY] == before
+    assert [warned for warned in stage.report.of(Warned) if "taken over" in warned.message]
 
 
 @pytest.mark.parametrize(("is_interrupted", "is_left"), [(False, False), (True, True)])

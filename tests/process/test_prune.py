@@ -324,3 +324,19 @@ def test_pruning_ends_when_the_lock_is_lost(keeping: Stage) -> None:
     keeping.cloud.documents.keys = unlocked  # type: ignore[method-assign, assignment]
     keeping.run(keeping.deploy)
     assert whole(keeping) == standing | {keeping.builds}
+
+
+def test_a_build_that_is_released_meanwhile_keeps_everything(keeping: Stage) -> None:
+    """Its record is marked first, and not over another's: a rival has made it live again."""
+    delete = keeping.cloud.lambdas.delete_version
+
+    async def rival_releases(function: FunctionName, version: Version) -> None:
+        await delete(function, version)
+        key = release_key(build_id(1))
+        found = keeping.cloud.documents.documents[key]
+        keeping.cloud.documents.documents[key] = Document(found.body, "a rival's")
+
+    keeping.cloud.lambdas.delete_version = rival_releases  # type: ignore[method-assign]
+    keeping.run(keeping.deploy)
+    assert build_id(1) in directories(keeping) & ledgers(keeping)
+    assert build_id(1) in keeping.cloud.registry.images

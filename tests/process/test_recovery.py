@@ -39,7 +39,7 @@ ENDINGS = [
     *[Ending.NOTHING] * 2,  # its record is not written yet
     Ending.CLEARED,
     *[Ending.FORWARD] * 2,  # one alias has moved, two have
-    *[Ending.RECORDED] * 5,  # all have; the release and what is live are read and written
+    *[Ending.RECORDED] * 6,  # all have; whose it is is read, release and live read and written
     *[Ending.NOTHING] * 3,  # the record is deleted, the lock given back
 ]
 """What is left to do after a run that was killed at its first request of the activation, and on."""
