@@ -125,34 +125,31 @@ async def record_release(
     Failing changes nothing live: what was announced stays, and the next run writes the rest.
     """
 
-    async def write() -> None:
+    async def write() -> bool:
+        live = await documents.read(LIVE_KEY)
+        found = await documents.read(ACTIVATION_KEY)
+        if found is None or found.etag != announced:  # whoever takes over ends it, or writes his
+            return False
         await _write(
             documents, release_key(release.build_id), body_of(replace(release, stack=None))
         )
-        await _write(documents, LIVE_KEY, body_of(release))
+        if live is None:
+            await documents.create(LIVE_KEY, body_of(release))
+        else:  # and not over what a rival has written since
+            await documents.replace(LIVE_KEY, body_of(release), live.etag)
+        return True
 
-    if not await _is_announced(documents, announced):
-        told = f"another run has taken over: it keeps the records, and {release.build_id} is not"
-        report(Warned(f"{told} recorded", hint="see 'hover-async releases', then deploy again"))
-        return
     try:
-        await shielded(write, deadline_s=WRITE_DEADLINE_S, what="recording the release")
+        is_ours = await shielded(write, deadline_s=WRITE_DEADLINE_S, what="recording the release")
     except (AwsError, StepTimedOut) as error:
         told = f"{release.build_id} is live, but could not be recorded: {error}"
         report(Warned(told, hint="the next deploy records it, or 'hover-async recover' does"))
         return
+    if not is_ours:
+        told = f"another run has taken over: it keeps the records, and {release.build_id} is not"
+        report(Warned(f"{told} recorded", hint="see 'hover-async releases', then deploy again"))
+        return
     await forget(documents, announced, report)
-
-
-async def _is_announced(documents: Documents, announced: str) -> bool:
-    """Whether our activation is the one on record: whoever takes over ends it, or writes his."""
-    try:
-        with move_on_after(WRITE_DEADLINE_S, shield=True):
-            found = await documents.read(ACTIVATION_KEY)
-            return found is not None and found.etag == announced
-    except AwsError:
-        pass
-    return True  # not known: the writes that follow tell what is wrong
 
 
 async def record_times(documents: Documents, release: Release, report: Reporter) -> None:

@@ -234,8 +234,8 @@ GUARDS: Sequence[Guard] = (
     Guard(
         "who took over keeps the records",
         "deploy/releases.py",
-        "    if not await _is_announced(documents, announced):\n",
-        "    if not documents:\n",
+        "        if found is None or found.etag != announced:",
+        "        if live == found:",
         LOCKS,
         "wakes",
     ),
