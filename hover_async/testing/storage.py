@@ -139,6 +139,10 @@ class FakeDocuments:
                 raise Conflict(f"{key} was changed")
             self.documents.pop(key, None)
 
+    def new_etag(self) -> str:
+        """One that no write of any client has been given yet."""
+        return f"etag-{next(self._etags)}"
+
     def _is(self, key: str, etag: str) -> bool:
         return key in self.documents and self.documents[key].etag == etag
 
@@ -150,6 +154,6 @@ class FakeDocuments:
         return found.etag
 
     def _write(self, key: str, body: bytes) -> str:
-        etag = f"etag-{next(self._etags)}"
+        etag = self.new_etag()
         self.documents[key] = Document(body, etag)
         return etag

@@ -98,7 +98,7 @@ class S3Client:
                 self._assets.objects[key] = StoredObject(body, _headers(asked))
                 return {"ETag": f"etag-{next(self._ids)}"}
             self._check(key, asked)
-            etag = f"document-{next(self._ids)}"
+            etag = self._documents.new_etag()
             self._documents.documents[key] = Document(body, etag)
             return {"ETag": etag}
 
