@@ -240,6 +240,7 @@ def test_a_lost_lock_ends_a_deploy_at_its_next_renewal(stage: Stage) -> None:
     ran = list(stage.cloud.lambdas.ran)
     stage.run(robbed_at(stage, "stacks.update"))
     assert stage.cloud.lambdas.ran == ran
+    assert "functions.publish" not in stage.cloud.world.names()
 
 
 def test_a_run_that_wakes_without_the_lock_updates_no_stack(stage: Stage) -> None:
